@@ -113,7 +113,7 @@ def _capture(
         while more:
             if report.deliveries:
                 let_others_in(conn, "capture")
-            done = capture(
+            captured = capture(
                 conn,
                 days=None,
                 max_rows=SLICE_ROWS,
@@ -124,13 +124,13 @@ def _capture(
                 kept=kept,
                 time_limit=TimeLimit(batch=settings.batch_seconds),
             )
-            report.deliveries += done.deliveries
-            report.outcomes.update(done.outcomes)
-            report.written.update(done.written)
-            report.spent("capture", done.seconds)
-            record_days(conn, "capture", done.days)
+            report.deliveries += captured.deliveries
+            report.outcomes.update(captured.outcomes)
+            report.written.update(captured.written)
+            report.spent("capture", captured.seconds)
+            record_days(conn, "capture", captured.days)
             conn.commit()
-            more = done.more and done.deliveries > 0
+            more = captured.more and captured.deliveries > 0
 
 
 def _embed(
@@ -144,7 +144,7 @@ def _embed(
     progress.stage("embeddings", what_waits(conn, embedder.name).unembedded)
     with job_lock(conn, "embeddings", wait=True, waits=progress.waits):
         while True:
-            done = embed_pending(
+            embedded = embed_pending(
                 conn,
                 embedder,
                 index,
@@ -153,13 +153,13 @@ def _embed(
                 between=lambda: let_others_in(conn, "embeddings"),
                 time_limit=TimeLimit(batch=settings.batch_seconds),
             )
-            report.embedded += done.observations
-            report.vectors += done.vectors
-            report.failures += done.failures
-            report.spent("embeddings", done.seconds)
-            record_days(conn, "embeddings", done.days)
+            report.embedded += embedded.observations
+            report.vectors += embedded.vectors
+            report.failures += embedded.failures
+            report.spent("embeddings", embedded.seconds)
+            record_days(conn, "embeddings", embedded.days)
             conn.commit()
-            if not done.observations:
+            if not embedded.observations:
                 return
 
 
@@ -174,19 +174,19 @@ def _cluster(
     with job_lock(conn, "clusters", wait=True, waits=progress.waits):
         progress.stage("clusters")
         while True:
-            done = assign_provisional(
+            assigned = assign_provisional(
                 conn,
                 max_rows=settings.run_rows,
                 progress=progress.advance,
                 between=lambda: let_others_in(conn, "clusters"),
                 time_limit=TimeLimit(batch=settings.batch_seconds),
             )
-            report.assigned += done.observations
-            report.failures += done.failures
-            report.spent("clusters", done.seconds)
-            record_days(conn, "clusters", done.days)
+            report.assigned += assigned.observations
+            report.failures += assigned.failures
+            report.spent("clusters", assigned.seconds)
+            record_days(conn, "clusters", assigned.days)
             conn.commit()
-            if not done.observations:
+            if not assigned.observations:
                 break
     with job_lock(conn, "consolidation", wait=True, waits=progress.waits):
         progress.stage("consolidation")

@@ -135,12 +135,12 @@ def _wait(held: ExitStack, conn: Connection, stage: str, seconds: int | None) ->
 
 def progress_log(context: dg.AssetExecutionContext, things: str) -> Callable[[int], None]:
     """A callback that adds up counts and writes a line to the run's log at every 2,000."""
-    done = 0
+    total = 0
 
     def progress(count: int) -> None:
-        nonlocal done
-        done_before, done = done, done + count
-        if done // 2_000 > done_before // 2_000:
-            context.log.info("%s %s so far", f"{done:,}", things)
+        nonlocal total
+        total_before, total = total, total + count
+        if total // 2_000 > total_before // 2_000:
+            context.log.info("%s %s so far", f"{total:,}", things)
 
     return progress

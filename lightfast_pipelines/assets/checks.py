@@ -73,8 +73,8 @@ def _began(context: dg.AssetCheckExecutionContext) -> datetime:
     """When the run began; a day ago for checks that run without their asset."""
     record = context.instance.get_run_record_by_id(context.run.run_id)
     # Without an asset: started by hand, or by the hourly job.
-    alone = not context.job_def.asset_layer.selected_asset_keys
-    if alone or record is None or record.start_time is None:
+    is_alone = not context.job_def.asset_layer.selected_asset_keys
+    if is_alone or record is None or record.start_time is None:
         return datetime.now(UTC) - timedelta(days=1)
     return datetime.fromtimestamp(record.start_time, UTC)
 

@@ -98,17 +98,17 @@ def _shown(outage: Outage) -> dict[str, object]:
 
 
 def _log_report(context: dg.AssetExecutionContext, report: "LogReport") -> None:
-    where = f"{report.provider} {report.account} {report.log}"
+    log_name = f"{report.provider} {report.account} {report.log}"
     if report.error:
-        context.log.warning("%s: %s", where, report.error)
+        context.log.warning("%s: %s", log_name, report.error)
     if report.missed or report.missing or report.recovered:
         context.log.warning(
             "%s: down from %s until %s: %s missed, %s recovered, %s still missing",
-            *(where, report.down_from, report.down_until),
+            *(log_name, report.down_from, report.down_until),
             *(report.missed, report.recovered, report.missing),
         )
     for note in report.notes[:10]:
-        context.log.info("%s: %s", where, note)
+        context.log.info("%s: %s", log_name, note)
 
 
 def _caught_up(

@@ -31,15 +31,15 @@ def after_history(database: dg.ResourceParam[Database]) -> Iterator[dg.AssetChec
     """Warnings: what is missing is read by the next run of the same days."""
     with database.connect("pipeline", application_name="lightfast check") as conn:
         rows = list_coverage(conn)
-    short = [row for row in rows if is_short(row)]
-    unfinished = [row for row in rows if row.status not in ("completed", "running", "pending")]
-    for spec, wrong in zip(SPECS, (short, unfinished), strict=True):
+    short_rows = [row for row in rows if is_short(row)]
+    unfinished_rows = [row for row in rows if row.status not in ("completed", "running", "pending")]
+    for spec, failing_rows in zip(SPECS, (short_rows, unfinished_rows), strict=True):
         yield dg.AssetCheckResult(
-            passed=not wrong,
+            passed=not failing_rows,
             asset_key=ASSET,
             check_name=spec.name,
             severity=dg.AssetCheckSeverity.WARN,
-            metadata={"units": len(rows), **listing("wrong", _shown(wrong))},
+            metadata={"units": len(rows), **listing("wrong", _shown(failing_rows))},
         )
 
 

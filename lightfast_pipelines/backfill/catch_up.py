@@ -67,7 +67,7 @@ def catch_up(
     """Reads these windows. One that fails is passed to `failed` and does not stop the others."""
     with database.connect(application_name="lightfast catch up") as conn:
         windows = windows_to_catch_up(conn, now)
-    done = []
+    results = []
     for window in windows:
         request = BackfillRequest(
             [window.source],
@@ -84,5 +84,5 @@ def catch_up(
         except ValueError as error:
             failed(window, error)
             continue
-        done.append((window, result))
-    return done
+        results.append((window, result))
+    return results

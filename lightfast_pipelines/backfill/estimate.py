@@ -157,8 +157,13 @@ def _seconds_waiting(
         for estimate in estimates
         if estimate.unit.source.installation_id == installation_id
     )
-    left = api.budget.tightest()
-    if left.remaining is None or left.limit is None or cost <= left.remaining or not left.limit:
+    tightest = api.budget.tightest()
+    if (
+        tightest.remaining is None
+        or tightest.limit is None
+        or cost <= tightest.remaining
+        or not tightest.limit
+    ):
         return 0.0
-    periods = -(-(cost - left.remaining) // left.limit)
-    return (left.seconds_to_reset or 0.0) + (periods - 1) * (left.window_seconds or 3_600.0)
+    periods = -(-(cost - tightest.remaining) // tightest.limit)
+    return (tightest.seconds_to_reset or 0.0) + (periods - 1) * (tightest.window_seconds or 3_600.0)

@@ -109,10 +109,12 @@ class Ledger:
                 messages.setdefault(source.integration_id, []).append(message)
         return {number: "; ".join(dict.fromkeys(texts)) for number, texts in messages.items()}
 
-    def _record(self, workspace: int, what: str, message: str, detail: Mapping[str, Any]) -> None:
+    def _record(
+        self, workspace: int, event_type: str, message: str, detail: Mapping[str, Any]
+    ) -> None:
         activity.record(
             self._conn,
-            f"backfill.{what}",
+            f"backfill.{event_type}",
             self._request.requested_by,
             message,
             org_id=self._by_workspace[workspace][0].org_id,

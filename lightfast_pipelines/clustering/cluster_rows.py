@@ -78,7 +78,10 @@ def write_members(
         conn,
         "cluster_members",
         (*columns, "is_provisional"),
-        ((o, workspace_id, cluster, t, RULE_VERSION, provisional) for o, cluster, t in rows),
+        (
+            (observation, workspace_id, cluster, thread, RULE_VERSION, provisional)
+            for observation, cluster, thread in rows
+        ),
     )
     written = conn.execute(
         f"""
@@ -114,28 +117,33 @@ def replace_clusters(
         for position in cluster.members:
             cluster_of[position] = cluster.id
     moved = [
-        (material.ids[p], cluster_of[p], threads[p])
-        for p, was in enumerate(material.memberships)
-        if (was.cluster_id, was.observation_cluster, was.thread_key, was.rule_version)
-        != (cluster_of[p], cluster_of[p], threads[p], RULE_VERSION)
-        or was.is_provisional
+        (material.ids[position], cluster_of[position], threads[position])
+        for position, membership in enumerate(material.memberships)
+        if (
+            membership.cluster_id,
+            membership.observation_cluster,
+            membership.thread_key,
+            membership.rule_version,
+        )
+        != (cluster_of[position], cluster_of[position], threads[position], RULE_VERSION)
+        or membership.is_provisional
     ]
     members = write_members(conn, workspace_id, moved, provisional=False)
     before = _clusters_before(conn, workspace_id)
     upsert_clusters(conn, (cluster_row(workspace_id, c, provisional=False) for c in clusters))
     current = {cluster.id: len(cluster.members) for cluster in clusters}
-    gone = sorted(before.keys() - current.keys())
-    conn.execute("DELETE FROM lightfast.clusters WHERE id = ANY(%s)", (gone,))
+    gone_ids = sorted(before.keys() - current.keys())
+    conn.execute("DELETE FROM lightfast.clusters WHERE id = ANY(%s)", (gone_ids,))
     moves: dict[str, Counter[str]] = defaultdict(Counter)
-    for position, was in enumerate(material.memberships):
-        if was.cluster_id is not None:
-            moves[was.cluster_id][cluster_of[position]] += 1
+    for position, membership in enumerate(material.memberships):
+        if membership.cluster_id is not None:
+            moves[membership.cluster_id][cluster_of[position]] += 1
     successor = {
         old: min(targets, key=lambda new: (-targets[new], new)) for old, targets in moves.items()
     }
-    _write_aliases(conn, workspace_id, gone, successor, current.keys(), now)
+    _write_aliases(conn, workspace_id, gone_ids, successor, current.keys(), now)
     _write_log(conn, workspace_id, before, current, successor, now)
-    return MembershipChanges(members, len(current.keys() - before.keys()), len(gone))
+    return MembershipChanges(members, len(current.keys() - before.keys()), len(gone_ids))
 
 
 def _clusters_before(conn: Connection, workspace_id: int) -> dict[str, tuple[int, bool]]:
@@ -153,7 +161,7 @@ def _clusters_before(conn: Connection, workspace_id: int) -> dict[str, tuple[int
 def _write_aliases(
     conn: Connection,
     workspace_id: int,
-    gone: Sequence[str],
+    gone_ids: Sequence[str],
     successor: Mapping[str, str],
     current: Iterable[str],
     now: datetime,
@@ -164,7 +172,7 @@ def _write_aliases(
         "DELETE FROM lightfast.cluster_aliases WHERE workspace_id = %s AND alias_id = ANY(%s)",
         (workspace_id, list(current)),
     )
-    pairs = [(old, successor[old]) for old in gone if old in successor]
+    pairs = [(old, successor[old]) for old in gone_ids if old in successor]
     if not pairs:
         return
     columns = [list(column) for column in zip(*pairs, strict=True)]
@@ -208,9 +216,11 @@ def _write_log(
         count_before, provisional = before[cluster]
         if provisional:
             continue
-        into = successor.get(cluster)
-        event = "removed" if into is None else "merged" if into in before else "renamed"
-        rows.append((cluster, event, {"before": count_before, "into": into}))
+        successor_id = successor.get(cluster)
+        event = (
+            "removed" if successor_id is None else "merged" if successor_id in before else "renamed"
+        )
+        rows.append((cluster, event, {"before": count_before, "into": successor_id}))
     staged = stage(
         conn,
         "cluster_log",

@@ -97,7 +97,8 @@ def _nearest(
         if after:
             neighbours.append(clustered[bisect_left(clustered, (clustered[after - 1][0],))])
         candidates += (
-            (abs(then - at), source_id, cluster) for then, source_id, cluster in neighbours
+            (abs(other_time - at), source_id, cluster)
+            for other_time, source_id, cluster in neighbours
         )
     nearest = min(candidates, default=None)
     return nearest[2] if nearest is not None and nearest[0] <= _WITHIN else None

@@ -216,9 +216,9 @@ def _assign_all(
         by_workspace[workspace_of[observation]].append(observation)
     clusters = joined = 0
     for workspace, observations in sorted(by_workspace.items()):
-        created, joining = _assign(conn, workspace, observations)
+        created, joined_count = _assign(conn, workspace, observations)
         clusters += created
-        joined += joining
+        joined += joined_count
     # Counted at the end, as a page that fails is assigned again in halves.
     report.clusters += clusters
     report.joined += joined
@@ -277,15 +277,21 @@ def _existing(
         # Empty for a long-lived entity such as a branch, whose observations need not be related.
         if thread_of(key, "", threads):
             votes[threads[key]][cluster] += count
-    joins = {
+    cluster_by_thread = {
         thread: min(votes[thread], key=lambda cluster: (-votes[thread][cluster], cluster))
         for thread in groups
         if votes.get(thread)
     }
-    first = {material.ids[groups[thread][0]]: thread for thread in groups if thread not in joins}
+    first = {
+        material.ids[groups[thread][0]]: thread
+        for thread in groups
+        if thread not in cluster_by_thread
+    }
     nearest = nearest_clusters(conn, workspace_id, first)
-    joins.update((first[observation], cluster) for observation, cluster in nearest.items())
-    return joins
+    cluster_by_thread.update(
+        (first[observation], cluster) for observation, cluster in nearest.items()
+    )
+    return cluster_by_thread
 
 
 def _workspace(conn: Connection, workspace_id: int) -> tuple[str, str, float]:

@@ -74,10 +74,10 @@ class VectorMeaning:
             # Only earlier observations within the window count, and none of the same unit.
             apart = self._times[start:stop, None] - self._times[None, first:stop]
             later = np.arange(first, stop)[None, :] >= np.arange(start, stop)[:, None]
-            same = self._unit_of[start:stop, None] == self._unit_of[None, first:stop]
-            cosines[later | same | (apart > WINDOW_SECONDS) | (cosines < _SIMILAR)] = -1
-            most = min(_NEIGHBOURS, cosines.shape[1])
-            best = np.argpartition(-cosines, most - 1, axis=1)[:, :most]
+            is_same_unit = self._unit_of[start:stop, None] == self._unit_of[None, first:stop]
+            cosines[later | is_same_unit | (apart > WINDOW_SECONDS) | (cosines < _SIMILAR)] = -1
+            neighbour_count = min(_NEIGHBOURS, cosines.shape[1])
+            best = np.argpartition(-cosines, neighbour_count - 1, axis=1)[:, :neighbour_count]
             row, place = np.nonzero(np.take_along_axis(cosines, best, 1) > 0)
             units = self._unit_of[start + row].tolist()
             nearest = self._unit_of[first + best[row, place]].tolist()

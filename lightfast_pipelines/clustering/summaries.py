@@ -128,13 +128,13 @@ def summarize_clusters(
     return report
 
 
-def _add(report: SummaryReport, of_workspace: SummaryReport) -> None:
-    report.workspaces += of_workspace.workspaces
-    report.clusters += of_workspace.clusters
-    report.written += of_workspace.written
-    report.removed += of_workspace.removed
-    report.observations += of_workspace.observations
-    report.preview += of_workspace.preview[: _SHOWN - len(report.preview)]
+def _add(report: SummaryReport, workspace_report: SummaryReport) -> None:
+    report.workspaces += workspace_report.workspaces
+    report.clusters += workspace_report.clusters
+    report.written += workspace_report.written
+    report.removed += workspace_report.removed
+    report.observations += workspace_report.observations
+    report.preview += workspace_report.preview[: _SHOWN - len(report.preview)]
 
 
 def _summarize(

@@ -181,7 +181,11 @@ def _embed(embedder: Embedder, page: Sequence[tuple[Any, ...]]) -> Vectors:
     texts = [view_texts(title, content) for *_, title, content in page]
     # Many texts are the same (a title without content is all three views): embed each once.
     places: dict[str, int] = {}
-    rows = [places.setdefault(three[view], len(places)) for view in range(3) for three in texts]
+    rows = [
+        places.setdefault(views_of_text[view], len(places))
+        for view in range(3)
+        for views_of_text in texts
+    ]
     views: list[View] = [view for view in VIEWS for _ in page]
     return Vectors(
         model=embedder.name,

@@ -21,10 +21,12 @@ MAX_MONTHS_MOVED = 6
 )
 def make_partitions(context: dg.OpExecutionContext, database: dg.ResourceParam[Database]) -> None:
     with database.connect("pipeline", application_name="lightfast upkeep") as conn:
-        made = create_month_partitions(conn, datetime.now(UTC).date())
+        partitions_made = create_month_partitions(conn, datetime.now(UTC).date())
         conn.commit()
         moved = move_out_of_default(conn, MAX_MONTHS_MOVED)
-    context.log.info("%d partitions made, %d of them for past months", made + moved, moved)
+    context.log.info(
+        "%d partitions made, %d of them for past months", partitions_made + moved, moved
+    )
 
 
 @dg.op(description="Deletes old runs and ticks of Dagster.")

@@ -176,13 +176,13 @@ def update_profiles(
     return report
 
 
-def _add(report: ProfileReport, of_workspace: ProfileReport) -> None:
-    report.workspaces += of_workspace.workspaces
-    report.profiles += of_workspace.profiles
-    report.written += of_workspace.written
-    report.removed += of_workspace.removed
-    report.observations += of_workspace.observations
-    report.preview += of_workspace.preview[: _SHOWN - len(report.preview)]
+def _add(report: ProfileReport, workspace_report: ProfileReport) -> None:
+    report.workspaces += workspace_report.workspaces
+    report.profiles += workspace_report.profiles
+    report.written += workspace_report.written
+    report.removed += workspace_report.removed
+    report.observations += workspace_report.observations
+    report.preview += workspace_report.preview[: _SHOWN - len(report.preview)]
 
 
 def _update(
@@ -210,14 +210,14 @@ def _update(
         for actor, profile in _profiles(conn, list(stale), report)
     ]
     report.written += _write(conn, rows)
-    gone = conn.execute(
+    deleted = conn.execute(
         """
         DELETE FROM lightfast.actor_profiles f WHERE f.workspace_id = %(workspace)s
           AND NOT EXISTS (SELECT FROM profile_evidence e WHERE e.actor_id = f.actor_id)
         """,
         parameters,
     )
-    report.removed += gone.rowcount
+    report.removed += deleted.rowcount
     counted = conn.execute("SELECT count(*) FROM profile_evidence").fetchone()
     report.profiles += counted[0] if counted else 0
     report.preview += [

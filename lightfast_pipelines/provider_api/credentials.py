@@ -221,10 +221,10 @@ class StoredCredentials(Credentials):
             self._record(conn, "refused", token, reason)
         self._held = None
 
-    def _record(self, conn: Connection, what: str, token: Token, message: str) -> None:
+    def _record(self, conn: Connection, event_type: str, token: Token, message: str) -> None:
         activity.record(
             conn,
-            f"credential.{what}",
+            f"credential.{event_type}",
             self._actor,
             message,
             org_id=self._org_id,

@@ -71,7 +71,7 @@ class LogComparison:
         except UNREADABLE as error:
             return self._fail(f"its answer is not of a known form: {str(error)[:200]}")
         missing = [delivery for delivery in sent if delivery.delivery_id not in sources]
-        known_ids = {lost for outage in known_outages for lost in outage.deliveries}
+        known_ids = {delivery_id for outage in known_outages for delivery_id in outage.deliveries}
         asked_before = [delivery for delivery in missing if delivery.delivery_id in known_ids]
         lost = [delivery for delivery in missing if delivery.delivery_id not in known_ids]
         new_outages = self._record_outages(lost)
@@ -238,10 +238,14 @@ class LogComparison:
         # An outage that was known and has grown is in both; the later entry includes its new
         # deliveries.
         for outage in {outage.id: outage for outage in (*known_outages, *new_outages)}.values():
-            came = [sources[lost] for lost in outage.deliveries if lost in sources]
-            missing = [lost for lost in outage.deliveries if lost not in sources]
-            by_api = came.count("api")
-            redelivered = len(came) - by_api
+            recovered_from = [
+                sources[delivery_id] for delivery_id in outage.deliveries if delivery_id in sources
+            ]
+            missing = [
+                delivery_id for delivery_id in outage.deliveries if delivery_id not in sources
+            ]
+            by_api = recovered_from.count("api")
+            redelivered = len(recovered_from) - by_api
             outages.note_recovery(
                 self._conn, outage, missing=missing, redelivered=redelivered, by_api=by_api
             )
@@ -250,7 +254,7 @@ class LogComparison:
             report.missing += len(missing)
             report.down_from = min(report.down_from or outage.down_from, outage.down_from)
             report.down_until = max(report.down_until or outage.down_until, outage.down_until)
-            if came or outage.id in new_ids:
+            if recovered_from or outage.id in new_ids:
                 self._tell(outage, redelivered, by_api, len(missing))
         self._conn.commit()
 

@@ -49,8 +49,8 @@ def recover(cycle: RecoveryCycle, sources: Sequence[Source]) -> list[LogReport]:
         kinds = outages.token_kinds(conn, [source.installation_id for source in usable])
         conn.rollback()
         for provider, recovery in discover_recovery().items():
-            of_provider = [source for source in usable if source.provider == provider]
-            reports += _ProviderLogs(cycle, conn, recovery, kinds).compare_all(of_provider)
+            provider_sources = [source for source in usable if source.provider == provider]
+            reports += _ProviderLogs(cycle, conn, recovery, kinds).compare_all(provider_sources)
     return reports
 
 

@@ -157,14 +157,14 @@ def choose_ranges(
 def _as_of(today: date, work: Sequence[DayWork]) -> list[DayWork]:
     """In order of days; the work of future days counts as today's, as a run takes both together."""
     days = sorted((day for day in work if day.day < today), key=lambda day: day.day)
-    late = [day for day in work if day.day >= today]
-    if late:
+    future_work = [day for day in work if day.day >= today]
+    if future_work:
         days.append(
             DayWork(
                 today,
-                sum(day.deliveries for day in late),
-                sum(day.unembedded for day in late),
-                sum(day.unclustered for day in late),
+                sum(day.deliveries for day in future_work),
+                sum(day.unembedded for day in future_work),
+                sum(day.unclustered for day in future_work),
             )
         )
     return days

@@ -90,11 +90,11 @@ def _show_arrivals(
 
 def _until(today: date, days: Sequence[tuple[date, int, int]]) -> list[tuple[date, int, int]]:
     """Adds future days, which are not partitions, to today."""
-    shown: dict[date, tuple[int, int]] = {}
+    counts_by_day: dict[date, tuple[int, int]] = {}
     for day, new, total in days:
-        before = shown.get(min(day, today), (0, 0))
-        shown[min(day, today)] = (before[0] + new, before[1] + total)
-    return [(day, *counts) for day, counts in shown.items()]
+        before = counts_by_day.get(min(day, today), (0, 0))
+        counts_by_day[min(day, today)] = (before[0] + new, before[1] + total)
+    return [(day, *counts) for day, counts in counts_by_day.items()]
 
 
 def events_of(

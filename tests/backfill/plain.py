@@ -60,7 +60,7 @@ class PlainApi:
         if status == 200 and headers.get("if-none-match") == tag:
             self.used -= 1
             status, body = 304, None
-        told = {
+        answer_headers = {
             "content-type": "application/json",
             "date": now.strftime("%a, %d %b %Y %H:%M:%S GMT"),
             "etag": tag,
@@ -72,11 +72,11 @@ class PlainApi:
             {
                 "type": "http.response.start",
                 "status": status,
-                "headers": [(n.encode(), v.encode()) for n, v in told.items()],
+                "headers": [(n.encode(), v.encode()) for n, v in answer_headers.items()],
             }
         )
-        told_body = b"" if body is None else json.dumps(body).encode()
-        end: Message = {"type": "http.response.body", "body": told_body}
+        answer_body = b"" if body is None else json.dumps(body).encode()
+        end: Message = {"type": "http.response.body", "body": answer_body}
         await send(end)
 
     def _answer(self, headers: Mapping[str, str], query: Mapping[str, str]) -> tuple[int, Any]:

@@ -41,8 +41,8 @@ class HookProviderApi(PlainProviderApi):
             return Verdict(AnswerOutcome.OK)
         if answer.status == 301:
             return Verdict(AnswerOutcome.MOVED, "moved", location=answer.headers["location"])
-        said = answer.data.get("message") if isinstance(answer.data, dict) else None
-        message = f"{call.method} {call.path} answered {answer.status}: {said or 'nothing'}"
+        reason = answer.data.get("message") if isinstance(answer.data, dict) else None
+        message = f"{call.method} {call.path} answered {answer.status}: {reason or 'nothing'}"
         return Verdict(_OUTCOMES.get(answer.status, AnswerOutcome.UNAVAILABLE), message)
 
     def limits(self, call: Call, answer: Answer, now: datetime) -> Sequence[Limit]:
