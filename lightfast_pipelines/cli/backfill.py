@@ -64,19 +64,19 @@ def backfill(  # noqa: PLR0913, PLR0917 - options, each passed by name
         ),
     ] = None,
     estimate: Annotated[
-        bool, typer.Option("--estimate", help="Only say what it would cost.")
+        bool, typer.Option("--estimate", help="Only show what it would cost.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Read the history of a workspace's linked resources.
 
-    What is covered already is not requested again, and one that is killed continues where it was. The
-    records wait for `lightfast process` or a running Dagster.
+    Intervals that are already covered are not requested again, and an interrupted backfill resumes where
+    it stopped. `lightfast process` or a running Dagster captures the records.
     """
     if context.invoked_subcommand is not None:
         return
     if workspace is None or since is None:
-        raise typer.BadParameter("say --workspace and --since")
+        raise typer.BadParameter("--workspace and --since are required")
     now = datetime.now(UTC)
     with command_database() as database:
         request = _request(
@@ -196,7 +196,7 @@ def _run(database: Database, request: BackfillRequest, as_json: bool) -> None:
 
 
 def _record(database: Database, request: BackfillRequest) -> None:
-    """Has Dagster's catalog show the days that were read, as after a run of the asset."""
+    """Makes Dagster's catalog show the days that were read, as after a run of the asset."""
     from datetime import timedelta
 
     from lightfast_pipelines.store.partition_start import read_start
@@ -210,7 +210,7 @@ def _record(database: Database, request: BackfillRequest) -> None:
 
 
 class _Progress:
-    """Shows the requests made out of those expected."""
+    """Shows how many of the expected requests have been made."""
 
     def __init__(self, bar: Meter) -> None:
         self._bar, self._done = bar, 0
@@ -330,7 +330,7 @@ def cancel(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Stop running backfills; what they read is kept."""
+    """Stop running backfills and keep what they have read."""
     from lightfast_pipelines.cli.opening import operator_name
     from lightfast_pipelines.store.backfills import ask_to_cancel, end_dead, list_backfills
 

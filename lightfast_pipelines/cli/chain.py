@@ -1,4 +1,4 @@
-"""`lightfast chain`: from what broke to the change that caused it, and to what fixed it."""
+"""`lightfast chain`: traces what broke to the change that caused it and to its fix."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def chain(
     workspace: Annotated[str, typer.Option("--workspace", "-w", help="Workspace (slug).")],
     as_json: AsJson = False,
 ) -> None:
-    """Go from what broke to its cause and to its fix.
+    """Trace what broke to its cause and to its fix.
 
-    Exit 1 if nothing is known of the key.
+    Exits with status 1 if nothing is known about the key.
     """
     from lightfast_pipelines.store import chain as chains
 
@@ -40,7 +40,7 @@ def chain(
         start = chains.key_of(conn, place, key)
         if start is None:
             raise Failure(
-                f"nothing is known of {key!r} in {workspace}: `lightfast why` may tell more"
+                f"nothing is known about {key!r} in {workspace}: `lightfast why` may show more"
             )
         causes, ends = read_chain(conn, place, start)
         conn.rollback()
@@ -60,7 +60,7 @@ def chain(
 def read_chain(
     conn: Connection, workspace: int, start: str
 ) -> tuple[list[ChainLink], list[ChainLink]]:
-    """(what leads to the cause, what leads to the end), each beginning with what broke."""
+    """(the links to the cause, the links to the fix), each beginning with what broke."""
     from lightfast_pipelines.store import chain as chains
 
     causes = chains.walk(conn, workspace, start, chains.TO_THE_CAUSE)
@@ -71,7 +71,7 @@ def read_chain(
 
 
 def chain_rows(links: Sequence[ChainLink]) -> list[tuple[str, str, str, str]]:
-    """A row for each link: the edge that led to it, indented by depth, and what is known of it."""
+    """A row for each link: the edge that led to it, indented by depth, and what is known about it."""
     rows = []
     for link in links:
         step = f"{'->' if link.forward else '<-'} {link.type}" if link.type else ""

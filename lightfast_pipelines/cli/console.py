@@ -28,7 +28,7 @@ _HARMLESS = frozenset("\u200c\u200d")
 
 
 def printable(text: str, keep: str = "\n\t") -> str:
-    """`text` with what a terminal would obey or hide escaped as in Python: `\\x1b`."""
+    """`text` with characters that a terminal would obey or hide escaped as in Python: `\\x1b`."""
     if text.isprintable():
         return text
     return "".join(
@@ -62,7 +62,7 @@ def say(text: str) -> None:
 
 
 def print_json(value: object) -> None:
-    """Prints the value; what a terminal would obey is escaped as in JSON, so nothing is lost."""
+    """Prints the value as JSON, with characters that a terminal would obey escaped, so nothing is lost."""
     written = json.dumps(value, default=_plain, ensure_ascii=False, indent=2)
     if not written.isprintable():
         written = "".join(
@@ -131,7 +131,7 @@ def meter(title: str, *, total: int | None = None, unit: str = "") -> Iterator[M
 
 
 class Meter:
-    """Shows the progress of something that takes long."""
+    """Shows the progress of long work."""
 
     def advance(self, count: int) -> None:
         raise NotImplementedError
@@ -208,7 +208,7 @@ class _Lines(Meter):
         say(reason)
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Lines need no closing."""
 
 
 def as_rows(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> list[list[object]]:

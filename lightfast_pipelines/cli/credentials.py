@@ -1,6 +1,7 @@
 """How a command takes a credential for a provider's API: from a prompt or the environment.
 
-Never as an argument: every process of the machine can read those, and the shell's history keeps them.
+A token is never an argument: every process on the machine can read those, and the shell's history keeps
+them.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ CredentialEnv = Annotated[
     str | None,
     typer.Option("--credential-env", help="Name of the environment variable that holds the token."),
 ]
-AskCredential = Annotated[bool, typer.Option("--ask-credential", help="Ask for the token here.")]
+AskCredential = Annotated[bool, typer.Option("--ask-credential", help="Prompt for the token.")]
 CredentialKind = Annotated[
     str | None,
     typer.Option(
@@ -63,7 +64,7 @@ class CredentialOptions:
 
 
 def read_credential(provider: str, options: CredentialOptions) -> Credential | None:
-    """The credential that the options describe, asked for if they say so; None if they name none."""
+    """The credential that the options describe, read from a prompt if they say so; None if they name none."""
     from lightfast_pipelines.providers.api_contract import Credential
 
     if options.variable and options.ask:
@@ -103,7 +104,7 @@ def read_credential(provider: str, options: CredentialOptions) -> Credential | N
 
 
 def encryption_keys() -> Keys:
-    """Those of the settings. Raises SealedError."""
+    """The keys in ENCRYPTION_KEY. Raises SealedError."""
     from lightfast_pipelines.settings import settings
     from lightfast_pipelines.store.sealed import Keys
 
@@ -123,13 +124,13 @@ def _kind(provider: str, given: str | None) -> str:
     from lightfast_pipelines.providers.api_contract import discover_apis
 
     api = discover_apis().get(provider)
-    known = tuple(api.credential_kinds) if api is not None else _KINDS
+    kinds = tuple(api.credential_kinds) if api is not None else _KINDS
     if given is None:
         # A token was given, so its kind is one that has a token.
-        return next((kind for kind in known if not is_minted(provider, kind)), known[0])
-    if given not in known:
+        return next((kind for kind in kinds if not is_minted(provider, kind)), kinds[0])
+    if given not in kinds:
         raise typer.BadParameter(
-            f"{provider} has no credential of kind {given!r}; known: {', '.join(known)}",
+            f"{provider} has no credential of kind {given!r}; known: {', '.join(kinds)}",
             param_hint="--credential-kind",
         )
     return given
@@ -146,7 +147,7 @@ def _from_environment(variable: str, option: str) -> str:
 
 
 def _token(text: str, name: str) -> str:
-    """As a header can carry it: a line end, as from a file, would end the header."""
+    """The token without outer whitespace. Anything else that would break a header raises Failure."""
     token = text.strip()
     if not token:
         raise Failure(f"{name} is empty")

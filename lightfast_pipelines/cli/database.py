@@ -36,9 +36,9 @@ def url(
         RoleName, typer.Option("--role", help="The role to connect as.")
     ] = RoleName.pipeline,
 ) -> None:
-    """Print a libpq URL. Starts the embedded server if need be, which stays up for some minutes.
+    """Print a libpq URL. If needed, starts the embedded server, which then runs for some minutes.
 
-    On a server of your own the URL has the password of that role, never the owner's.
+    On your own server, the URL has the password of that role, never the owner's.
     """
     with command_database(create=True) as database:
         show(database.login_url(role.value))
@@ -64,7 +64,7 @@ def roles(
 ) -> None:
     """Make a login for each role and print the settings.
 
-    This is for a server of your own. The passwords are printed only this once and stored nowhere.
+    This is for your own server. The passwords are printed only once and stored nowhere.
     """
     import secrets
 
@@ -74,8 +74,8 @@ def roles(
     owner = settings().database_url
     if settings().is_embedded:
         raise Failure(
-            "the embedded database trusts the user of the machine and has no passwords: "
-            "this command is for a server of your own (LIGHTFAST_DATABASE_URL)"
+            "the embedded database identifies users by their account on this machine and has no passwords: "
+            "this command is for your own server (LIGHTFAST_DATABASE_URL)"
         )
     if owner is None:
         raise Failure("this needs the owner's login: set LIGHTFAST_DATABASE_URL to it")
@@ -180,7 +180,7 @@ def run(
 
 
 def _program(name: str) -> str:
-    """The program of the embedded server: an older one of the system fails on newer catalogs."""
+    """The embedded server's program if it has one: the system's may be too old for the server."""
     import shutil
 
     from lightfast_pipelines.embedded_postgres.binaries import installed_binaries

@@ -1,4 +1,4 @@
-"""`lightfast demo`: the sample story through the running system, and the memory it became."""
+"""`lightfast demo`: sends the sample story through the running system and shows the result."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def demo(
 
 
 def _webhook_secrets(settings: Settings) -> tuple[dict[str, bytes], dict[str, str]]:
-    """(secret by provider, settings to add): a secret that is not set is made for this run."""
+    """(secret by provider, settings to add); secrets that are not set are made for this run."""
     from lightfast_pipelines.demo.story import PROVIDERS
     from lightfast_pipelines.providers import discover
 

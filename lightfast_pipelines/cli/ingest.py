@@ -22,7 +22,7 @@ SHOWN_PROBLEMS = 20
 
 
 def _readable(files: list[Path]) -> list[Path]:
-    """Checks every file before the first one is read, so that a wrong name stores nothing."""
+    """Checks every file before the first is read, so that nothing is stored if a name is wrong."""
     for path in files:
         if str(path) == "-":
             continue

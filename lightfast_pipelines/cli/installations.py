@@ -99,11 +99,11 @@ def secret(
     remove: Annotated[bool, typer.Option("--remove", help="Remove all its secrets.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Set its webhook secret.
+    """Set an installation's webhook secret.
 
-    The one before stays valid until --retire or the next. The receiver uses a new one within half a
-    minute. It is never given as an argument: every process of the machine can read those, and the
-    shell's history keeps them.
+    The previous secret stays valid until --retire or until another is set. The receiver uses a new one
+    within half a minute. A secret is never an argument: every process on the machine can read those, and
+    the shell's history keeps them.
     """
     from lightfast_pipelines.store.installations import (
         find_installation,
@@ -147,9 +147,9 @@ def credential(  # noqa: PLR0913, PLR0917 - options, each passed by name
     remove: Annotated[bool, typer.Option("--remove", help="Remove its credential.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Give it a credential for the provider's API.
+    """Set an installation's credential for the provider's API.
 
-    It replaces the one before, and clears a refusal. The token comes from a prompt or an environment
+    It replaces the previous one and clears a refusal. The token comes from a prompt or an environment
     variable.
     """
     from lightfast_pipelines.provider_api.given_credentials import (

@@ -62,7 +62,7 @@ def _name(integration: Integration) -> str:
 
 
 def _report(as_json: bool, text: str, requeued: int, **fields: object) -> None:
-    waiting = f"; {requeued:,} deliveries wait to be read again" if requeued else ""
+    waiting = f"; {requeued:,} deliveries are waiting to be read again" if requeued else ""
     print_result(as_json, {**fields, "requeued": requeued}, f"{text}{waiting}")
 
 
@@ -96,15 +96,15 @@ def add(  # noqa: PLR0913, PLR0917 - options, each passed by name
 ) -> None:
     """Link a resource to a workspace.
 
-    Its earlier deliveries go back into the queue. A credential lets its history be read (`lightfast
-    backfill`); it belongs to the resource's installation and serves all resources of that.
+    The resource's earlier deliveries go back into the queue. With a credential, `lightfast backfill` can
+    read its history; the credential belongs to the installation and serves all of its resources.
     """
     from lightfast_pipelines.provider_api.given_credentials import give_credential
     from lightfast_pipelines.store.installations import installation_of, the_installation
     from lightfast_pipelines.store.linked_resources import link_resource
 
     if is_minted(provider, credential_kind) and installation is None:
-        raise typer.BadParameter("github_app needs --installation: its tokens are for that")
+        raise typer.BadParameter("github_app needs --installation: its tokens belong to one")
     options = CredentialOptions(
         credential_env, ask_credential, credential_kind, refresh_env, expires_at
     )
@@ -130,7 +130,7 @@ def add(  # noqa: PLR0913, PLR0917 - options, each passed by name
             owner = installation_of(conn, provider, resource)
             give_credential(conn, encryption_keys(), owner, credential, operator_name())
             conn.commit()
-    linked = "linked to" if report.created else "was linked already to"
+    linked = "linked to" if report.created else "was already linked to"
     text = f"{provider} {name or resource} {linked} {workspace}"
     _report(
         as_json,
@@ -237,7 +237,7 @@ def events(
 
 
 def _check_events(provider: str, wanted: list[str]) -> None:
-    """An event for which the provider has no rule would silently filter everything."""
+    """Refuses an event for which the provider has no rule: it would silently filter everything."""
     from fnmatch import fnmatchcase
 
     from lightfast_pipelines.providers import discover

@@ -2,7 +2,7 @@
 
 The address goes into a service file and the password into a password file, both readable by their
 owner alone and deleted when the program ends. Arguments would be readable by every user of the machine,
-and environment variables by all programs that it starts.
+and environment variables by every program that it starts.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
-    """psql shows its environment to its user (`\\getenv`, `\\!`)."""
+    """The environment without secrets: psql shows it to its user (`\\getenv`, `\\!`)."""
     from lightfast_pipelines.settings import Settings
 
     hidden = {*_OVERRIDDEN, *Settings.secret_names()}

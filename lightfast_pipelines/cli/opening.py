@@ -20,10 +20,10 @@ CHECKOUT = Path(__file__).parents[2]
 
 @contextmanager
 def command_database(*, create: bool = False) -> Iterator[Database]:
-    """The database of the settings, started and migrated if need be.
+    """The configured database, started and migrated if needed.
 
-    Only a command that begins something creates one (`create`). Any other, started in the wrong
-    folder, would otherwise find a new, empty database and take it for the right one.
+    Only a command that sets something up creates one (`create`). Any other command, run in the wrong
+    folder, would otherwise use a new, empty database without saying so.
     """
     from lightfast_pipelines.settings import settings
     from lightfast_pipelines.store.database import open_database
@@ -34,7 +34,7 @@ def command_database(*, create: bool = False) -> Iterator[Database]:
     with open_database(configured, migrate=False) as database:
         if not create and database.is_empty():
             what_to_do = "; ".join(database.lacking()) or (
-                "`lightfast db migrate` or `lightfast workspace add NAME` begins"
+                "run `lightfast db migrate` or `lightfast workspace add NAME` first"
             )
             raise Failure(f"nothing is in the database yet ({database.describe()}): {what_to_do}")
         database.migrate()
@@ -60,13 +60,13 @@ def _check_embedded(home: Path, create: bool) -> None:
     if EmbeddedPostgres(home).exists():
         return
     if create:
-        say(f"making a database in {home}")
+        say(f"creating a database in {home}")
         return
     elsewhere = CHECKOUT / NAME
     hint = (
         f"there is one in {elsewhere}: set LIGHTFAST_HOME={elsewhere}, or run this from {CHECKOUT}"
         if elsewhere != home and EmbeddedPostgres(elsewhere).exists()
-        else "set LIGHTFAST_HOME to where it is; `make up` or `lightfast workspace add NAME` makes one"
+        else "set LIGHTFAST_HOME to its folder; `make up` or `lightfast workspace add NAME` creates one"
     )
     raise Failure(f"no database in {home} ({the_home().reason}): {hint}")
 

@@ -12,9 +12,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text
 def _known_provider(name: str | None) -> str | None:
     from lightfast_pipelines.providers import discover
 
-    if name is not None and name not in (known := discover()):
+    if name is not None and name not in (providers := discover()):
         raise typer.BadParameter(
-            f"{name!r} is not a provider; known: {', '.join(sorted(known)) or 'none'}"
+            f"{name!r} is not a provider; known: {', '.join(sorted(providers)) or 'none'}"
         )
     return name
 

@@ -91,7 +91,7 @@ def events_page() -> str:
             note = rule.note.replace("|", "\\|")
             rows.append(f"| `{rule.event}` | {action} | {becomes} | {note} |")
         wanted = ", ".join(f"`{event}`" for event in sorted(provider.default_events))
-        parts.append(f"## {name}\n\nWanted unless set otherwise: {wanted}.\n\n" + "\n".join(rows))
+        parts.append(f"## {name}\n\nWanted by default: {wanted}.\n\n" + "\n".join(rows))
     return "\n\n".join(parts) + "\n"
 
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def process(as_json: AsJson = False) -> None:
     """Run all stages in this process until nothing waits.
 
-    Captures, embeds, consolidates, and writes profiles and summaries, without a run of Dagster. If it
-    is killed nothing is lost: the next one continues.
+    Captures, embeds, consolidates, and writes profiles and summaries, without a Dagster run. If it is
+    killed, nothing is lost: the next one continues.
     """
     with command_database() as database, meter("capture") as bar:
         report = process_now(database, bar)
@@ -53,7 +53,7 @@ def process(as_json: AsJson = False) -> None:
             show(f"seconds: {spent}")
     if report.waits.total:
         raise Failure(
-            f"a whole round made no progress, and this still waits: {waiting_words(report.waits)}"
+            f"a whole round made no progress, and this is still waiting: {waiting_words(report.waits)}"
         )
 
 

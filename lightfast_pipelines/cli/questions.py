@@ -27,7 +27,7 @@ _Workspace = Annotated[
 
 
 def status(as_json: AsJson = False) -> None:
-    """Show counts by status, and what waits.
+    """Show counts by status, and what is waiting.
 
     Also shows whether clocks differ, and the processes of `lightfast up`.
     """
@@ -54,9 +54,9 @@ def status(as_json: AsJson = False) -> None:
 
 
 def waiting(as_json: AsJson = False) -> None:
-    """List what waits for a person.
+    """List what needs a person.
 
-    These are resources to link, unknown shapes, dead letters, what stages have given up, and old stubs.
+    These are resources to link, unknown shapes, dead letters, work that stages gave up on, and old stubs.
     """
     from dataclasses import asdict
     from datetime import UTC, datetime
@@ -120,10 +120,10 @@ def digest(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print a hash for each table of what is believed now.
+    """Print a hash of the current facts in each table.
 
-    The hashes are equal for equal facts, in any database and in any order of arrival.
-    Exit 1 while anything waits: run `lightfast process` first.
+    Equal facts have equal hashes, in any database and in any order of arrival.
+    Exits with status 1 while anything is waiting: run `lightfast process` first.
     """
     from lightfast_pipelines.cli.process import waiting_words
     from lightfast_pipelines.processing import what_waits
@@ -134,7 +134,7 @@ def digest(
         waits = what_waits(conn, default_embedder().name)
         if waits.total:
             raise Failure(
-                f"no digest while work waits ({waiting_words(waits)}): run `lightfast process` first"
+                f"no digest while work is waiting ({waiting_words(waits)}): run `lightfast process` first"
             )
         lines = digest_lines(conn, knowledge=knowledge)
         if time.monotonic() - started > 2:
@@ -153,7 +153,7 @@ def why(
     workspace: _Workspace = None,
     as_json: AsJson = False,
 ) -> None:
-    """Explain where a thing comes from, or why it is missing."""
+    """Explain where an entity or observation comes from, or why it is missing."""
     from lightfast_pipelines.store.why import explain
 
     with command_connection() as conn:
@@ -163,7 +163,7 @@ def why(
     else:
         print_sections(sections)
     if not sections:
-        raise Failure(f"nothing is known of {key!r}: no observation, entity or payload names it")
+        raise Failure(f"nothing is known about {key!r}: no observation, entity or payload names it")
 
 
 def state(
@@ -179,9 +179,10 @@ def state(
     workspace: _Workspace = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the states of a thing at a moment.
+    """Show the states of an entity at a given time.
 
-    They are shown as known now, or as known at another moment. Exit 1 if nothing is known of the key.
+    The states are those known now, or at the time of --as-known. Exits with status 1 if nothing is known
+    about the key.
     """
     from datetime import UTC, datetime
 
@@ -202,7 +203,7 @@ def state(
         print_table([name.upper() for name in columns], [list(row.values()) for row in rows])
     if not is_known:
         raise Failure(
-            f"nothing is known of {key!r}: no entity has this key or alias (`lightfast why` tells more)"
+            f"nothing is known about {key!r}: no entity has this key or alias (see `lightfast why`)"
         )
     if not rows:
         say(

@@ -18,7 +18,7 @@ from lightfast_pipelines.cli.console import on_one_line, printable, say
 
 
 class Failure(Exception):
-    """A failure that a user can act on; its message is the whole story, in one line."""
+    """A failure that a user can act on; its message says everything in one line."""
 
 
 class _Commands(TyperGroup):
@@ -97,7 +97,7 @@ def _explain_database_error(error: Exception) -> str | None:
     if "startup parameter" in line:
         return f"the database: {line} (a connection pooler? give the address of the server itself)"
     if _is_one_of(error, "psycopg.errors", "UndefinedTable"):
-        return f"the database: {line} (was the schema dropped meanwhile? `lightfast db migrate`)"
+        return f"the database: {line} (was the schema dropped? run `lightfast db migrate`)"
     # A malformed address raises a ProgrammingError without an SQLSTATE.
     if _is_one_of(error, "psycopg", "OperationalError") or getattr(error, "sqlstate", "") is None:
         return f"the database: {line} (LIGHTFAST_DATABASE_URL says where it is; unset: an embedded one)"

@@ -34,14 +34,14 @@ def replay(
     ] = None,
     stage: Annotated[
         list[ReplayStage] | None,
-        typer.Option("--stage", help="What this stage has given up; may be repeated."),
+        typer.Option("--stage", help="What this stage has given up on; may be repeated."),
     ] = None,
     workspace: OnlyWorkspace = None,
     as_json: AsJson = False,
 ) -> None:
     """Try dead and parked deliveries again.
 
-    Also tries what later stages have given up. --status and --stage narrow it down.
+    Also tries again what later stages have given up on. --status and --stage narrow it down.
     """
     from lightfast_pipelines.inbox.requeue import replay as requeue
     from lightfast_pipelines.store.stage_failures import STAGES, try_again
@@ -85,7 +85,7 @@ def rebuild(yes: Yes = False, as_json: AsJson = False) -> None:
 
 
 def _say_queued(count: int, as_json: bool) -> None:
-    text = f"{count:,} deliveries wait for a running Dagster, or for `lightfast process`"
+    text = f"{count:,} deliveries are waiting for a running Dagster, or for `lightfast process`"
     print_result(as_json, {"queued": count}, text)
 
 

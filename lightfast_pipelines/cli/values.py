@@ -81,7 +81,7 @@ def _sources() -> str:
     names = ", ".join(f"`{name}`" for name in discover())
     return (
         f"### Sources (`observations.source`)\n\n{names}; of identities (`actor_identities.source`) "
-        "also `git`, for a name and address that a commit carries."
+        "also `git`, for a name and address in a commit."
     )
 
 

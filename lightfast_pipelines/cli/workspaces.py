@@ -85,7 +85,7 @@ def rename(
 ) -> None:
     """Give a workspace another display name.
 
-    Its slug stays, because the ids of its observations contain it and links to them would break.
+    The slug stays the same, because the ids of observations contain it and links to them would break.
     """
     from lightfast_pipelines.store.linked_resources import rename_workspace
 
@@ -110,8 +110,8 @@ def remove(
 ) -> None:
     """Remove a workspace: its links and everything derived for it.
 
-    Deliveries stay and wait until their resource is linked again, unless --deliveries is given. The
-    last workspace of an organisation takes its people, connections and credentials with it.
+    Deliveries stay and wait until their resource is linked again, unless --deliveries is given. Removing
+    the last workspace of an organisation also removes its people, installations and credentials.
     """
     from lightfast_pipelines.inbox.workspace_removal import JOBS, remove_workspace
     from lightfast_pipelines.store.locks import job_lock
@@ -135,14 +135,16 @@ def remove(
         f"{done.observations:,} observations, {done.deliveries:,} deliveries"
     )
     if done.organisation:
-        say(f"it was the last of {doomed.org_id}: people, connections and credentials went with it")
+        say(
+            f"it was the last of {doomed.org_id}: people, installations and credentials were removed too"
+        )
     if done.kept:
-        say(f"{done.kept:,} deliveries stay and wait for a link (`lightfast waiting`)")
+        say(f"{done.kept:,} deliveries stay and wait to be linked (`lightfast waiting`)")
 
 
 def _confirm(name: str, deliveries: bool) -> None:
     if not sys.stdin.isatty():
-        raise typer.BadParameter(f"removing {name} needs --yes without a terminal to ask at")
+        raise typer.BadParameter(f"without a terminal to confirm at, removing {name} needs --yes")
     rows = "its links and derived rows" + (" and its deliveries" if deliveries else "")
     given = typer.prompt(f"This removes {rows}. Type {name} to continue", err=True)
     if given.strip() != name:

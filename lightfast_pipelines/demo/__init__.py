@@ -1,5 +1,5 @@
 """The sample story of `lightfast demo`: a small shop builds its guest checkout. Written by hand.
 
-Chapters tell events; each becomes a delivery whose fate the story states. `playing` sends them
-through the running system and compares, `account` shows the memory they became.
+Chapters tell events; each becomes a delivery with an expected outcome. `playing` sends the deliveries
+through the running system and compares the outcomes, and `account` shows the result.
 """

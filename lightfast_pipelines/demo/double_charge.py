@@ -16,7 +16,7 @@ FIX = "priya/chk-31-double-charge"
 
 @dataclass(frozen=True, slots=True)
 class OpenWork:
-    """What GitHub still holds open this morning; `twin` is the bug in the other repository."""
+    """What is still open on GitHub this morning; `twin` is the bug in the other repository."""
 
     bug: NumberedItem
     twin: NumberedItem

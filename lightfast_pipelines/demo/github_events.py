@@ -1,6 +1,6 @@
 """GitHub's webhooks, as far as the story needs them (docs.github.com, "Webhook events").
 
-Times are written as GitHub writes them. Ids that GitHub would give out are derived from what they
+Times are written as GitHub writes them. Ids that GitHub would assign are derived from what they
 belong to, so that the same story has the same bytes. Reviews, comments and workflow runs are
 in `github_reviews`.
 """

@@ -1,4 +1,4 @@
-"""Plays the story through a running system, and compares what became of it with what was expected."""
+"""Sends the story through a running system, and compares the outcomes with what the story expects."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DELIVERIES = "deliveries"
 
 @dataclass(slots=True)
 class Played:
-    """What was sent and what became of it. `surprises` are the differences from the story."""
+    """What was sent, and its outcomes. `surprises` are the differences from what the story expects."""
 
     stage: Stage
     workspace: Workspace
@@ -105,10 +105,10 @@ def _post(played: Played, url: str, webhook_secrets: Mapping[str, bytes]) -> Non
 
 
 def _wait(conn: Connection, played: Played, stack: Stack, stop: StopRequest) -> bool:
-    """Waits until Dagster has finished; a failure names what still waits. False if stopped."""
+    """Waits until Dagster has finished; a failure names what is still waiting. False if stopped."""
     from lightfast_pipelines.cli.stack.dagster_api import is_idle
 
-    say("waiting for Dagster's sensor to find them and for a run to process them ...")
+    say("waiting for Dagster's sensor to notice them and for a run to process them ...")
     waits = _still_waiting(conn, played)
     with meter("deliveries", total=waits[DELIVERIES], unit="done") as bar:
         progress = DeliveryProgress(bar, waits)
@@ -127,7 +127,7 @@ def _wait(conn: Connection, played: Played, stack: Stack, stop: StopRequest) -> 
             if stack.children.dead() is not None or not left:
                 raise
             raise Failure(
-                f"after {PATIENCE_SECONDS:.0f} s this still waits: {left}; "
+                f"after {PATIENCE_SECONDS:.0f} s this is still waiting: {left}; "
                 f"look at the runs in {stack.dagster_url}/runs or run `lightfast process`"
             ) from error
     # A run that is ended in the middle of its checks would be shown as failed.

@@ -1,4 +1,4 @@
-"""What the demo shows at its end: the memory of one workspace, for a person to read."""
+"""What the demo shows at the end: the contents of one workspace, for a person to read."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ _PEOPLE = (
     """,
 )
 _VOUCHED_FOR = (
-    "Priya's commits carry an address that GitHub does not vouch for: anyone can write one, so they "
-    "do not count as hers. Vercel's webhooks name an account by its number alone."
+    "Priya's commits have an address that GitHub has not verified. Anyone could have written it, so they "
+    "do not count as hers. Vercel's webhooks identify an account only by its id."
 )
 _FIXES = (
     "Which pull request fixed which issue",
@@ -167,7 +167,7 @@ def _states(console: Console, conn: Connection, played: Played) -> None:
 
 
 def _chain(console: Console, conn: Connection, played: Played) -> None:
-    """Follows relationships alone: nothing here knows the story."""
+    """Follows only relationships: nothing here knows the story."""
     from lightfast_pipelines.cli.chain import chain_rows, read_chain
     from lightfast_pipelines.cli.questions import print_sections
     from lightfast_pipelines.store import chain

@@ -1,6 +1,6 @@
 """The headers and body with which a provider would send a delivery of the story now.
 
-A forged delivery is signed with a wrong secret, a stale one a day ago.
+A forged delivery is signed with the wrong secret; a stale one was signed a day ago.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Where the chapters tell their events: what arrives when, by which door, and what must become of it.
+"""The stage on which the chapters tell their events: what arrives when and how, and its expected outcome.
 
-Times count back from the day of the demo, and the ids of repositories, projects and teams contain
-that day. So a demo on another day is a new story, and a second one on the same day repeats the first.
+Times are relative to the day of the demo, and the ids of repositories, projects and teams contain that
+day. So a demo on another day is a new story, and a second one on the same day repeats the first.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class StoryEvent:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One delivery: the door by which it comes, and what must become of it."""
+    """One delivery: the door through which it comes, and its expected outcome."""
 
     name: str
     event: str

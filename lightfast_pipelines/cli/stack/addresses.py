@@ -29,7 +29,7 @@ def free_port(
             raise Failure(f"{host_setting}={host}: {error.strerror}") from error
         other = _bind(host, 0)
         say(
-            f"port {wanted} is not free for the {what}: it takes {other} instead ({setting} chooses another)"
+            f"port {wanted} is not free for the {what}: it uses {other} instead ({setting} sets another)"
         )
         return other
 

@@ -1,4 +1,4 @@
-"""Whether a running process of `up` also does its work: one that hangs or is suspended answers nobody."""
+"""Whether a running process of `up` still works: one that hangs or is suspended does not answer."""
 
 from __future__ import annotations
 

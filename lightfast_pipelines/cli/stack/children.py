@@ -1,6 +1,6 @@
 """Child processes of `up` and `demo`: starts and restarts them, and ends them with all they started.
 
-`processes` says which ones there are.
+`processes` lists which processes there are.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class Child:
     works: Callable[[subprocess.Popen[bytes]], bool] | None
     """Whether it still does its work; a process that runs but does not counts as dead."""
     is_vital: bool
-    """Restarted for ever, however often it dies."""
+    """Restarted however often it dies."""
     before_restart: Callable[[], None] | None
     deaths: deque[float] = field(default_factory=deque)
     """Its deaths within the last minute."""
@@ -177,7 +177,7 @@ class Children:
         return next((child for child in self._running if not child.is_alive()), None)
 
     def mend(self, now: float | None = None) -> None:
-        """Restarts children that died, after longer pauses each time, or gives them up.
+        """Restarts children that died, after longer pauses each time, or gives up on them.
 
         `now` is a time of a monotonic clock. Must be called from the main thread: Linux ends a child
         with the thread that started it.
@@ -226,9 +226,9 @@ class Children:
             child.is_given_up = True
             say(
                 f"{epitaph}\n{child.name} ended {count} times within {DEATHS_WITHIN_SECONDS:.0f} s and is "
-                "not started again. Deliveries are still received, and wait. Fix what its log names, then "
-                "end `lightfast up` with Ctrl-C and start it again; meanwhile `lightfast process` processes "
-                "what waits"
+                "not started again. Deliveries are still received and stored. Fix the error in its log, then "
+                "end `lightfast up` with Ctrl-C and start it again; until then, `lightfast process` processes "
+                "what is waiting"
             )
 
     def states(self) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 The UI has no password, and whoever can start a run can run code. So another site must not use the
 browser of a person who can reach it: not by a form, a script, a frame or a WebSocket, and not under a
-name that is made to point here (DNS rebinding).
+name that was made to point to this machine (DNS rebinding).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The running system of `up` and `demo`: database, receiver, Dagster's code server, webserver, daemon.
 
-`children` starts, restarts and ends the processes; this module knows which there are.
+`children` starts, restarts and ends the processes; this module defines them.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Stack:
                 # Such as a full disk or too many processes: no reason to end the receiver.
                 if last_problem != str(error):
                     last_problem = str(error)
-                    say(f"cannot look after the processes as usual: {last_problem}")
+                    say(f"cannot watch the processes: {last_problem}")
             if time.monotonic() - checked_at > _CHECK_START_SECONDS:
                 checked_at = time.monotonic()
                 self.follow_partition_start()

@@ -23,7 +23,7 @@ def alone(home: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise Failure(
-                f"`lightfast up` or `demo` runs already with LIGHTFAST_HOME={home}; end that first"
+                f"`lightfast up` or `demo` runs already with LIGHTFAST_HOME={home}; stop it first"
             ) from error
         try:
             yield
@@ -40,7 +40,7 @@ class StackState:
 
 
 def write_state(home: Path, states: Mapping[str, str], deaths: Mapping[str, str]) -> None:
-    """Replaces the file at once, so that a reader never sees half of it."""
+    """Replaces the file atomically, so that a reader never sees half of it."""
     text = json.dumps({"states": {**states}, "deaths": {**deaths}})
     path = home / _FILE
     if path.exists() and path.read_text() == text:
