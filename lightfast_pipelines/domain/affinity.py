@@ -68,7 +68,7 @@ def likely_pairs(
     affinity = _Affinity(units)
     chunk: list[tuple[int, int]] = []
     for unit, partners in enumerate(_partners(units, meaning)):
-        chunk += [(unit, other) for other in sorted(partners)]
+        chunk += [(unit, partner) for partner in sorted(partners)]
         if len(chunk) >= _PAIRS_AT_ONCE or unit == len(units) - 1:
             for (a, b), cosine in zip(chunk, meaning.cosines(chunk), strict=True):
                 probability = affinity.of(a, b, cosine)
@@ -103,7 +103,7 @@ def _partners(units: Sequence[Unit], meaning: Meaning) -> Iterator[set[int]]:
                 place = bisect_left(blocks[block], (time, unit.key, position))
                 around = blocks[block][max(0, place - most) : place + most + 1]
                 partners.update(p for at, _, p in around if abs(at - time) <= WINDOW_SECONDS)
-        yield {other for other in partners if other < position}
+        yield {partner for partner in partners if partner < position}
 
 
 class _Affinity:

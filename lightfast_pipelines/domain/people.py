@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from lightfast_pipelines.domain import email_addresses, keys, robots
 from lightfast_pipelines.domain.grouping import Groups
 
-# An address with which more different names than this commit is shared, such as a team's or a robot's.
+# An address is shared, such as a team's or a robot's, if more different names than this commit with it.
 MOST_NAMES_OF_AN_ADDRESS = 3
 
 # Strongest first. An identity is recorded with the strongest evidence that it shares with another.
@@ -92,7 +92,7 @@ def decide(org_id: str, identities: Iterable[Identity]) -> list[Actor]:
     is_bot = _bots(people, vouched)
 
     def join(members: Sequence[int], method: str) -> None:
-        """Joins the bots among them, and the others."""
+        """Joins the bots and the others separately."""
         for bots in (True, False):
             joined = [member for member in members if is_bot[member] is bots]
             if len(joined) < 2:
@@ -173,7 +173,7 @@ def _vouched(people: Sequence[Identity]) -> list[tuple[str, list[int]]]:
 
 
 def _of_one_server(people: Sequence[Identity]) -> list[list[int]]:
-    """Groups of Sentry accounts that are the same, though one has no server: comments name none.
+    """Groups of Sentry accounts that are the same although one has no server, as comments name none.
 
     The name distinguishes it from accounts with the same number on other servers.
     """

@@ -78,7 +78,8 @@ class _Timeline:
 
     A fact begins an interval where its value differs from its predecessor's; the interval ends where
     the next one begins. So an inserted fact affects at most itself, its successor and the interval
-    before; endings depend on what they follow, so where they follow, the fact after them as well.
+    before; endings depend on what they follow, so if endings follow, the fact after them is affected as
+    well.
     """
 
     def __init__(self) -> None:
@@ -136,7 +137,7 @@ class _Timeline:
         self._settle_from(place + 1, touched)
 
     def _settle_from(self, place: int, touched: set[_Key]) -> None:
-        """Settles the fact at this place and, as long as they are endings, those that follow."""
+        """Settles the fact at this place, and those that follow as long as they are endings."""
         for following in range(place, len(self.order)):
             self._settle(following, touched)
             if not self.facts[self.order[following]].is_ending:
@@ -175,10 +176,10 @@ def history(facts: Collection[StateFact]) -> list[StateInterval]:
     """Every interval ever believed, by the time it became known and then by its beginning.
 
     What is believed at K is the fold of the facts recorded by K and not withdrawn by then, ordered by
-    (at, rank, source_id), except that changes of one moment that take turns follow what held before.
-    Facts before the opening are clamped to it; a value that repeats its predecessor's goes on; an ending
-    of a value that does not hold is ignored. Intervals of no length stay. The result depends on the set
-    of facts alone; n facts in any order take O(n log n) steps beside moving list items.
+    (at, rank, source_id), except that alternating changes of one moment follow what held before. Facts
+    before the opening are clamped to it; a value that repeats its predecessor's goes on; an ending of a
+    value that does not hold is ignored. Intervals of no length stay. The result depends on the set of
+    facts alone; n facts in any order take O(n log n) steps beside moving list items.
     """
     facts = _in_turn(facts)
     timeline = _Timeline()
@@ -230,11 +231,11 @@ class Tail:
 
 
 def continuation(tail: Tail, facts: Collection[StateFact]) -> list[StateFact] | None:
-    """Those of the new facts that each end what held before and begin an interval.
+    """The new facts that each end what held before and begin an interval.
 
     `history` of all facts is then the earlier history and these changes. None if a fact is not later
     than all before it on both clocks, or affects more than what holds now: then everything has to be
-    folded anew.
+    folded again.
     """
     value, at, known_at = tail.value, tail.latest_at, tail.latest_known
     changes: list[StateFact] = []
@@ -251,7 +252,7 @@ def continuation(tail: Tail, facts: Collection[StateFact]) -> list[StateFact] | 
 
 
 def _in_turn(facts: Collection[StateFact]) -> Collection[StateFact]:
-    """The facts, with ranks that put changes which took turns within one moment into a possible order."""
+    """The facts, with ranks that put alternating changes of one moment into a possible order."""
     together: dict[datetime, list[tuple[str, StateFact]]] = defaultdict(list)
     for fact in facts:
         turn = _turn(fact)
@@ -270,7 +271,7 @@ def _in_turn(facts: Collection[StateFact]) -> Collection[StateFact]:
     for fact in sorted(facts, key=_place):
         partner = second.get(fact)
         if partner is not None and fact.value == value:
-            # Put first it would change nothing, so it came after the other.
+            # If it came first it would change nothing, so it came second.
             ordered.append(replace(fact, rank=partner.rank + 1))
             ends_as[partner] = fact.value
             continue

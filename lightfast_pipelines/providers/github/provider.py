@@ -219,6 +219,6 @@ class GitHub(Provider):
         name = match[1] if match else None
         repository_name = name or "OWNER/NAME"
         raise ValueError(
-            f"GitHub's webhooks name a repository by its number: `gh api repos/{repository_name} --jq .id` tells it"
+            f"GitHub's webhooks name a repository by its number: `gh api repos/{repository_name} --jq .id` prints it"
             + (f" (and give `--name {name}`)" if name else "")
         )

@@ -261,7 +261,7 @@ def _why_empty(answer: Answer, switch: str | None) -> str | None:
 
 
 def _is_about(answer: Answer, field: str, wanted: int | str) -> None:
-    """Raises ValueError if the answer is about another item than the requested one."""
+    """Raises ValueError if the answer is about an item other than the requested one."""
     value = answer.data.get(field) if isinstance(answer.data, Mapping) else None
     if value != wanted:
         raise ValueError(f"GitHub answers with {field} {str(value)[:100]}")

@@ -85,7 +85,8 @@ _OTHERS = frozenset(
 _ALL: frozenset[str] = frozenset().union(_OTHERS, *_MARKS.values())
 # Events about a connection name no repository, while every other event names the connection.
 _ABOUT_NO_REPOSITORY = frozenset({"installation", "installation_repositories"})
-# Fields of which an event's body has at least one; without them a shorter body of another event would pass.
+# Fields of which an event's body has at least one; without this check a shorter body of another event
+# would pass.
 _NEEDED: Mapping[str, tuple[str, ...]] = {
     "code_scanning_alert": ("alert.rule", "alert.tool"),
     "create": ("master_branch",),

@@ -1,4 +1,4 @@
-"""`milestone`: created, closed, opened again, edited, deleted.
+"""`milestone`: created, closed, reopened, edited, deleted.
 
 Issues and pull requests name their milestone in their own events.
 """

@@ -28,7 +28,7 @@ def names(payload: Mapping[str, Any]) -> tuple[NameClaim, ...]:
     repository, changes = child(payload, "repository"), child(payload, "changes")
     pull = child(payload, "pull_request")
     claims = [*_claim(repository, at)]
-    for other in (
+    for named_repository in (
         child(changes, "old_repository"),
         child(changes, "new_repository"),
         child(child(pull, "head"), "repo"),
@@ -37,7 +37,7 @@ def names(payload: Mapping[str, Any]) -> tuple[NameClaim, ...]:
         child(repository, "parent"),
         child(repository, "source"),
     ):
-        claims += _claim(other, at)
+        claims += _claim(named_repository, at)
     # A removed repository is named as it was called in the installation; the best time we have is the
     # time of receipt.
     for field in ("repositories", "repositories_added"):

@@ -24,7 +24,7 @@ from lightfast_pipelines.providers.linear.webhooks.transitions import Described,
 
 
 def parent_of(data: Mapping[str, Any], address: str | None = None) -> tuple[str, Thing] | None:
-    """What a comment or reaction is about, as (kind, thing); None if nothing is named.
+    """The thing that a comment or reaction is about, as (kind, thing); None if nothing is named.
 
     A comment on a project update is about the project.
     """

@@ -215,7 +215,7 @@ def statement_of(
 
 
 def _suffix(label: str, was: str | None, now: str | None) -> str:
-    """What changed, in brackets behind the title, which already shows the text of a comment."""
+    """What changed, in brackets after the title, which already shows the text of a comment."""
     if now:
         return f" ({label}: {cut(now, 60)})"
     return f" ({label} was: {cut(was, 60)})" if was else "" if label == "text" else f" ({label})"

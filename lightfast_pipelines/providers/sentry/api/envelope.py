@@ -41,7 +41,7 @@ def site(place: LinkedResource, answer: Answer) -> str:
 
 
 def actor_of(activity: Mapping[str, Any]) -> Json:
-    """Who is behind an issue's activity: a person, an integration, else Sentry itself."""
+    """Who caused an issue's activity: a person, an integration, or otherwise Sentry itself."""
     user, application = child(activity, "user"), child(activity, "sentry_app")
     if application:
         number = name_of(application, "uuid") or name_of(application, "slug")

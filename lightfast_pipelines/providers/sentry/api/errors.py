@@ -62,13 +62,13 @@ class ErrorWalker:
     def read(self, place: LinkedResource, window: Window, cursor: Cursor, answer: Answer) -> Page:
         if cursor["organization"] is None or not cursor["pending"]:
             return issue_list.read(place, cursor, answer, errors_only=True)
-        behind, is_oldest = issue_list.behind(cursor), bool(cursor.get("oldest"))
+        next_cursor, is_oldest = issue_list.after_first_pending(cursor), bool(cursor.get("oldest"))
         issue = cursor["pending"][0]
         if answer.status >= 400:
             if is_oldest:
-                return Page((), behind, 0)  # Sentry no longer keeps its events
+                return Page((), next_cursor, 0)  # Sentry no longer keeps its events
             gone = UnreadableItem(f"issue {issue}", f"it is gone (status {answer.status})")
-            return Page((), behind, 1, troubles=(gone,))
+            return Page((), next_cursor, 1, troubles=(gone,))
         if not is_oldest and not isinstance(answer.data, list):
             raise ValueError("no list of events")
         events = [answer.data] if is_oldest else children({"events": answer.data}, "events")
@@ -79,9 +79,9 @@ class ErrorWalker:
         records = [result for result in results if isinstance(result, Record)]
         troubles = [result for result in results if isinstance(result, UnreadableItem)]
         if not is_oldest and links.next_cursor(answer.headers) is not None:
-            behind = {**cursor, "oldest": True}
+            next_cursor = {**cursor, "oldest": True}
         reached = min((record.occurred_at for record in records), default=None)
-        return Page(records, behind, 0 if is_oldest else 1, reached, troubles)
+        return Page(records, next_cursor, 0 if is_oldest else 1, reached, troubles)
 
     def probe(
         self, place: LinkedResource, window: Window, answers: Sequence[Answer]

@@ -106,8 +106,8 @@ def read(
     return Page((), following if pending or after is not None else None, 0)
 
 
-def behind(cursor: Cursor) -> Json | None:
-    """The cursor behind the first pending issue."""
+def after_first_pending(cursor: Cursor) -> Json | None:
+    """The cursor after the first pending issue."""
     rest = list(cursor["pending"][1:])
     if not rest and cursor["ended"]:
         return None

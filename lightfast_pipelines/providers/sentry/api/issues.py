@@ -55,10 +55,10 @@ class SentryIssueWalker:
         if answer.status >= 400:
             reason = f"it is gone (status {answer.status})"
             gone = UnreadableItem(f"issue {cursor['pending'][0]}", reason)
-            return Page((), issue_list.behind(cursor), 1, troubles=(gone,))
+            return Page((), issue_list.after_first_pending(cursor), 1, troubles=(gone,))
         records, troubles = issue_records.read(place, cursor["organization"], answer)
         reached = min((record.occurred_at for record in records), default=None)
-        return Page(records, issue_list.behind(cursor), 1, reached, troubles)
+        return Page(records, issue_list.after_first_pending(cursor), 1, reached, troubles)
 
     def probe(
         self, place: LinkedResource, window: Window, answers: Sequence[Answer]

@@ -75,10 +75,12 @@ class DeploymentWalker:
             page_records += deployment.records
             if deployment.lacks_end:
                 pending.append(deployment.identity)
-        behind = _behind(window, cursor, answer, troubles)
+        next_cursor = _cursor_after(window, cursor, answer, troubles)
         return Page(
             records=page_records,
-            next={**(behind or {"until": None}), "pending": pending} if pending else behind,
+            next={**(next_cursor or {"until": None}), "pending": pending}
+            if pending
+            else next_cursor,
             items=len(items),
             reached=min(creation_times(items), default=None),
             troubles=troubles,
@@ -98,20 +100,22 @@ class DeploymentWalker:
             # Nothing is older than the middle: the deployments are close together.
             few, answers = True, [*first, *answers[FIRST_PAGES + 1 :]]
         in_order = answers if few else first
-        behind = _behind(window, {"until": _until(in_order[-1], start)}, in_order[-1], [])
+        next_cursor = _cursor_after(
+            window, {"until": _until(in_order[-1], start)}, in_order[-1], []
+        )
         seen, singles = estimate.count(answers), _singles(place, answers)
-        if behind is None:
+        if next_cursor is None:
             requests = len(in_order) + singles
             return Estimate(requests, seen, float(requests), exact=True)
         if len(answers) + (few and middle is not None) < MOST_REQUESTS:
             if few:
-                return self.call(place, window, behind, LARGEST_PAGE)
-            sample = estimate.sample_start(begin, behind["until"], len(answers) - FIRST_PAGES)
+                return self.call(place, window, next_cursor, LARGEST_PAGE)
+            sample = estimate.sample_start(begin, next_cursor["until"], len(answers) - FIRST_PAGES)
             return _page_call(place, window, sample, LARGEST_PAGE)
         more = (
             estimate.extrapolated(answers, begin)
             if few
-            else estimate.integrated(answers, begin, behind["until"])
+            else estimate.integrated(answers, begin, next_cursor["until"])
         )
         items = estimate.count(in_order) + more
         requests = math.ceil(items / (LARGEST_PAGE - 1)) + round(items * singles / seen)
@@ -144,12 +148,12 @@ def _read_single(place: LinkedResource, cursor: Cursor, answer: Answer) -> Page:
             end_records = [
                 record for record in deployment.records if record.event_type != "deployment.created"
             ]
-    behind = {name: cursor[name] for name in ("until", "least") if cursor.get(name)}
-    following = {"until": None, **behind, "pending": rest} if rest else behind or None
+    next_cursor = {name: cursor[name] for name in ("until", "least") if cursor.get(name)}
+    following = {"until": None, **next_cursor, "pending": rest} if rest else next_cursor or None
     return Page(end_records, following, 0, troubles=troubles)
 
 
-def _behind(
+def _cursor_after(
     window: Window, cursor: Cursor, answer: Answer, troubles: list[UnreadableItem]
 ) -> dict[str, Any] | None:
     """The cursor after a page: one millisecond above its last item, as others may share that one.

@@ -35,7 +35,7 @@ def rough_pages(answers: Sequence[Answer], begin: int) -> float:
 
 
 def extrapolated(answers: Sequence[Answer], begin: int) -> float:
-    """Deployments behind these consecutive pages, if their density holds back to `begin`."""
+    """Deployments beyond these consecutive pages, if their density holds back to `begin`."""
     return count(answers) * (rough_pages(answers, begin) / len(answers) - 1)
 
 

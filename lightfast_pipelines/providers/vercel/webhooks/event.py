@@ -58,7 +58,7 @@ class VercelEvent:
 
     @property
     def user(self) -> Account | None:
-        """Who did it: Vercel gives the id of an account, seldom more."""
+        """Who did it: Vercel gives the id of an account, rarely more."""
         user = child(self.inner, "user")
         identity = name_of(user, "id")
         if identity is None:
