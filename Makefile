@@ -3,11 +3,11 @@
 
 VENV   := .venv
 PY     := $(VENV)/bin/python
-# Newer than pyproject.toml and constraints.txt if what they require is installed.
+# Newer than pyproject.toml and constraints.txt when their requirements are installed.
 STAMP  := $(VENV)/.installed
 # The number of test processes; each has its own Postgres.
 WORKERS ?= 2
-# The home of this checkout, even if a folder above has one; commands run in the checkout find it.
+# The checkout's own home, even if a folder above has one too; commands run in the checkout find it.
 export LIGHTFAST_HOME := $(or $(LIGHTFAST_HOME),$(CURDIR)/.lightfast)
 
 .DEFAULT_GOAL := help
@@ -43,7 +43,7 @@ check: setup ## Check lint, format, types and import rules
 bench: setup ## Measure quality and speed on this machine
 	@$(PY) -m bench $(ARGS)
 
-docs: setup ## Write the generated pages: the dictionary with its values, events, settings
+docs: setup ## Write the generated pages and tables of docs/
 	@$(PY) -m pytest -q -p tests.vocabulary --vocabulary=docs/vocabulary.json \
 	  tests/providers/*/test_*.py tests/domain
 	@$(VENV)/bin/lightfast docs
@@ -62,13 +62,13 @@ $(STAMP): pyproject.toml constraints.txt
 	elif [ -z '$(PYTHON)' ] && command -v uv >/dev/null 2>&1; then \
 	  uv venv --quiet --clear --python '>=3.11,<3.14' $(VENV); \
 	else \
-	  found=; no_venv=; \
+	  chosen=; no_venv=; \
 	  for candidate in $(or $(PYTHON),python3.13 python3.12 python3.11 python3); do \
 	    $$candidate -c '$(USABLE)' 2>/dev/null || continue; \
 	    if $$candidate -c 'import venv, ensurepip' 2>/dev/null; \
-	    then found=$$candidate; break; else no_venv=$$candidate; fi; \
+	    then chosen=$$candidate; break; else no_venv=$$candidate; fi; \
 	  done; \
-	  if [ -n "$$found" ]; then "$$found" -m venv --clear $(VENV); \
+	  if [ -n "$$chosen" ]; then "$$chosen" -m venv --clear $(VENV); \
 	  elif [ -n "$$no_venv" ]; then \
 	    echo "make: $$no_venv has no venv module; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; \
 	  else \

@@ -30,7 +30,7 @@ CredentialKind = Annotated[
     str | None,
     typer.Option(
         "--credential-kind",
-        help="github_app (no secret), personal, token, oauth, api_key; default: the provider's usual.",
+        help="github_app (no secret), personal, token, oauth, api_key; default: the provider's usual kind.",
     ),
 ]
 RefreshEnv = Annotated[

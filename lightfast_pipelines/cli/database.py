@@ -56,7 +56,7 @@ def migrate(as_json: AsJson = False) -> None:
 def roles(
     to: Annotated[
         Path | None,
-        typer.Option("--to", help="Write them to this new file, which only you can read."),
+        typer.Option("--to", help="Write the settings to this new file, which only you can read."),
     ] = None,
     renew: Annotated[
         bool, typer.Option("--renew", help="Make new passwords for roles that can log in already.")

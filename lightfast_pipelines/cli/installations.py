@@ -91,7 +91,9 @@ def secret(
     external_id: ExternalId,
     variable: Annotated[
         str | None,
-        typer.Option("--env", help="Environment variable that holds it; default: ask for it."),
+        typer.Option(
+            "--env", help="Environment variable that holds the secret; default: a prompt."
+        ),
     ] = None,
     retire: Annotated[
         bool, typer.Option("--retire", help="End the older secret, which completes a rotation.")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def process(as_json: AsJson = False) -> None:
-    """Run all stages in this process until nothing waits.
+    """Run all stages in this process until nothing is waiting.
 
     Captures, embeds, consolidates, and writes profiles and summaries, without a Dagster run. If it is
     killed, nothing is lost: the next one continues.

@@ -39,7 +39,7 @@ def replay(
     workspace: OnlyWorkspace = None,
     as_json: AsJson = False,
 ) -> None:
-    """Try dead and parked deliveries again.
+    """Try dead letters and parked deliveries again.
 
     Also tries again what later stages have given up on. --status and --stage narrow it down.
     """

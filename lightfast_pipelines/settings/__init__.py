@@ -112,19 +112,19 @@ class Settings(BaseSettings):
         ge=0,
         le=65535,
         alias="LIGHTFAST_RECEIVER_PORT",
-        description="Port of the receiver; 0: a free one.",
+        description="Port of the receiver; 0: any free port.",
     )
     dagster_port: int = Field(
         default=3000,
         ge=0,
         le=65535,
         alias="LIGHTFAST_DAGSTER_PORT",
-        description="Port of Dagster's UI; 0: a free one.",
+        description="Port of Dagster's UI; 0: any free port.",
     )
     dagster_host: str = Field(
         default="127.0.0.1",
         alias="LIGHTFAST_DAGSTER_HOST",
-        description="Address that Dagster's UI binds to. It has no password: read on before you open it.",
+        description="Address that Dagster's UI binds to. It has no password: see below before you change this.",
     )
     dagster_names_listed: Annotated[str, AfterValidator(host_names)] = Field(
         default="",
@@ -146,7 +146,7 @@ class Settings(BaseSettings):
         default=128 * 1024 * 1024,
         gt=0,
         alias="LIGHTFAST_MAX_INFLIGHT_BYTES",
-        description="Bytes of bodies in flight in the receiver before it answers 503.",
+        description="Total size of bodies that the receiver holds at once, in bytes; beyond that it answers 503.",
     )
     body_timeout_seconds: float = Field(
         default=20.0,
@@ -219,7 +219,7 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         gt=0,
         alias="LINEAR_TIMESTAMP_TOLERANCE_SECONDS",
-        description="How old Linear's signed time may be; retries keep the time of the first try, up to 7 hours old.",
+        description="Maximum age of Linear's signed time; retries keep the first attempt's time, up to 7 hours old.",
     )
     sentry_client_secret: SecretStr | None = Field(
         default=None,
@@ -231,12 +231,12 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         gt=0,
         alias="SENTRY_TIMESTAMP_TOLERANCE_SECONDS",
-        description="How far the time in Sentry's header may be from now, either way; every retry has a new one.",
+        description="How far the time in Sentry's header may differ from now; every retry has a new time.",
     )
     encryption_key: SecretStr | None = Field(
         default=None,
         alias="ENCRYPTION_KEY",
-        description="Seals stored secrets: 32 bytes in hex or base64. Of several (comma-separated), the first seals.",
+        description="Seals stored secrets: 32 bytes in hex or base64. With several, comma-separated, the first one seals.",
     )
     github_app_id: str | None = Field(
         default=None, alias="GITHUB_APP_ID", description="The GitHub App's id, for its API."
@@ -300,7 +300,7 @@ class Settings(BaseSettings):
         gt=0,
         le=1,
         alias="LIGHTFAST_SWEEP_SHARE",
-        description="Share of each rate limit that sweeps may use per hour.",
+        description="Share of each rate limit that sweeps may use in an hour.",
     )
 
     @classmethod
