@@ -55,14 +55,14 @@ def materialized(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, dic
 
 def rows(conn: Connection) -> list[tuple[Any, ...]]:
     """What the memory holds, without serial numbers and times of capture."""
-    found = conn.execute(
+    observations = conn.execute(
         """
         SELECT external_id, title, occurred_at, category, significance_score, topics
         FROM lightfast.observations ORDER BY external_id
         """
     ).fetchall()
     conn.rollback()
-    return found
+    return observations
 
 
 def test_a_range_run_materializes_each_day_with_its_own_counts(
@@ -186,8 +186,8 @@ def test_a_sensors_run_takes_only_waiting_deliveries(
     arrive(conn, [FIRST], first=50)
     result = run(instance, database, FIRST, **PENDING)
     assert materialized(result, "observations")["2024-05-01"]["deliveries"] == 2
-    said = [entry.user_message for entry in instance.all_logs(result.run_id)]
-    assert any(line.startswith("1 deliveries in ") for line in said)
+    messages = [entry.user_message for entry in instance.all_logs(result.run_id)]
+    assert any(line.startswith("1 deliveries in ") for line in messages)
 
 
 def test_a_sensors_run_that_does_not_get_the_lock_succeeds_without_materializing(

@@ -75,11 +75,11 @@ def test_a_range_of_days_is_read_in_one_run_and_each_record_stands_on_its_day(
     assert [count for _, count in days] == [24] * 7
     events = result.get_asset_materialization_events()
     assert {event.partition for event in events} == {str(day) for day, _ in days}
-    told = events[0].materialization.metadata
-    assert (told["records"].value, told["expected_requests"].value) == (168, 4)
+    metadata = events[0].materialization.metadata
+    assert (metadata["records"].value, metadata["expected_requests"].value) == (168, 4)
 
 
-def test_the_run_is_named_in_the_account_and_the_activity(
+def test_the_run_is_named_in_the_backfills_row_and_the_activity(
     instance: dg.DagsterInstance,
     database: Database,
     conn: Connection,
@@ -89,11 +89,11 @@ def test_the_run_is_named_in_the_account_and_the_activity(
     result = run(instance, database, server, *DAYS)
     account = list_backfills(conn)[0]
     assert (account.status, account.dagster_run_id) == ("completed", result.run_id)
-    told = conn.execute(
+    activity = conn.execute(
         "SELECT action, actor FROM lightfast.activity WHERE action LIKE 'backfill.%' ORDER BY id"
     ).fetchall()
     who = f"dagster:{result.run_id}"
-    assert told == [("backfill.started", who), ("backfill.completed", who)]
+    assert activity == [("backfill.started", who), ("backfill.completed", who)]
 
 
 def test_the_configuration_chooses_resources_and_entity_types(
@@ -113,7 +113,7 @@ def test_the_configuration_chooses_resources_and_entity_types(
     assert "no such entity type: unheard_of; known: item" in str(why)
 
 
-def test_fewer_than_the_provider_counts_is_told_by_a_check(
+def test_a_check_warns_of_fewer_records_than_the_provider_counts(
     instance: dg.DagsterInstance,
     database: Database,
     conn: Connection,

@@ -1,6 +1,6 @@
 """A process that asks for a credential: `python -m tests.backfill.asking DATABASE ID API`.
 
-It says that it is ready, waits for a line, then says a hash of what it was given.
+It prints that it is ready, waits for a line, then prints a hash of the credential that it was given.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ class OneToken(Credentials):
 
 
 def let_time_pass(conn: Connection, seconds: float) -> None:
-    """Moves every time that a budget waits for, as if so many seconds had passed."""
+    """Shifts every stored time that a budget waits for, as if that many seconds had passed."""
     conn.execute(
         """
         UPDATE lightfast.api_budgets SET
@@ -53,7 +53,7 @@ def let_time_pass(conn: Connection, seconds: float) -> None:
 class PlainApis:
     """Opens the API at `url` for any source; waiting for a rate limit takes no time.
 
-    `slept` is told of each wait.
+    `slept` is called with each wait.
     """
 
     def __init__(

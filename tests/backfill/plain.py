@@ -1,6 +1,6 @@
-"""A provider's API as plain as can be, and what reads it: numbered pages of items, newest first.
+"""The simplest possible provider API and its reader: numbered pages of items, newest first.
 
-For tests of what every walk has in common; the real providers' are held in tests/providers/.
+For tests of what all walks have in common; the real providers' APIs are tested in tests/providers/.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ class PlainItems:
 
 
 def record_of(place: LinkedResource, item: Mapping[str, Any]) -> Record:
-    """An issue of GitHub's was opened: something that capture understands."""
+    """An opened GitHub issue, which capture understands."""
     at = datetime.fromisoformat(item["at"])
     number = item["id"] + 1
     payload = {

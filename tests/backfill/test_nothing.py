@@ -1,4 +1,4 @@
-"""A unit is complete where the provider has nothing or the feature is off, and the next run brings what
+"""A unit is complete if the provider has nothing or the feature is off, and the next run brings what
 has come since. What is forbidden or gone is a failure."""
 
 from __future__ import annotations

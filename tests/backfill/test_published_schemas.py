@@ -115,7 +115,7 @@ UNPUBLISHED = ("/incidents/",)
 
 def test_every_address_and_parameter_asked_of_sentry_is_published(shared: Path) -> None:
     paths = json.loads(_published(shared, "sentry-openapi.json.gz"))["paths"]
-    known = {
+    methods_by_path = {
         re.compile(re.sub(r"\\\{[^}]*\\\}", "[^/]+", re.escape(path)) + "$"): methods["get"]
         for path, methods in paths.items()
         if "get" in methods
@@ -124,7 +124,7 @@ def test_every_address_and_parameter_asked_of_sentry_is_published(shared: Path) 
         parts = urlsplit(call.path)
         if parts.path.endswith(UNPUBLISHED):
             continue
-        published = [each for pattern, each in known.items() if pattern.match(parts.path)]
+        published = [each for pattern, each in methods_by_path.items() if pattern.match(parts.path)]
         assert published, parts.path
         named = {
             parameter.get("name")

@@ -200,4 +200,4 @@ def _of_last_closing(payload: Mapping[str, Any]) -> Sequence[str]:
 def _is_shared(event: str, payload: Mapping[str, Any]) -> bool:
     reading = discover()["github"].read(event, payload)
     statements = getattr(reading, "statements", ())
-    return bool(statements) and all(one.source_type in SHARED for one in statements)
+    return bool(statements) and all(statement.source_type in SHARED for statement in statements)

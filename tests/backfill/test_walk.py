@@ -334,7 +334,10 @@ def test_a_backfill_whose_process_died_is_marked_as_failed_and_a_live_one_is_not
             source, PlainApis(database, server.url), listener=BackfillListener(on_progress=look)
         )
     # The next one ended it before it began, and was not taken for dead itself.
-    assert (result.status, [one for found in seen for one in found]) == ("completed", [])
+    assert (result.status, [backfill_id for ids in seen for backfill_id in ids]) == (
+        "completed",
+        [],
+    )
     first = backfills.list_backfills(conn, ids=[dead])[0]
     assert first.status == "failed"
     assert "its process ended without a word" in (first.error or "")

@@ -72,11 +72,11 @@ def clusters(conn: Connection, *, provisional: bool = False) -> list[list[str]]:
         JOIN lightfast.clusters c ON c.id = m.cluster_id
         """
     ).fetchall()
-    found = defaultdict(list)
+    titles_by_cluster = defaultdict(list)
     for cluster, title, same, is_provisional, counted, within in rows:
         assert (same, is_provisional, counted, within) == (True, provisional, True, True)
-        found[cluster].append(title)
-    return sorted(sorted(titles) for titles in found.values())
+        titles_by_cluster[cluster].append(title)
+    return sorted(sorted(titles) for titles in titles_by_cluster.values())
 
 
 DECIDED = sorted(

@@ -44,7 +44,7 @@ def commits(memory: Memory, first: int, count: int) -> list[int]:
 
 
 def update(memory: Memory, *, now: datetime = NOW, force: bool = False) -> SummaryReport:
-    """As the schedules do it: clusters decided anew, then their summaries."""
+    """Does what the schedules do: decides the clusters again, then writes their summaries."""
     memory.touch()
     memory.conn.commit()
     consolidate(memory.conn, WordLlamaEmbedder(), now=now)
@@ -75,10 +75,10 @@ def test_a_cluster_of_five_gets_a_summary_whose_sentences_cite_their_observation
     )
     assert row["summary"] == " ".join(each["sentence"] for each in row["summary_citations"])
     assert datetime.fromisoformat(row["summary_generated_at"]) == NOW
-    found = conn.execute(
+    retry_rows = conn.execute(
         "SELECT external_id FROM lightfast.observations WHERE title LIKE 'Retry%'"
     ).fetchall()
-    ids = {identifier for (identifier,) in found}
+    ids = {identifier for (identifier,) in retry_rows}
     assert set(row["summary_citations"][0]["observations"]) == ids
     assert all(ids.issuperset(each["observations"]) for each in row["summary_citations"])
 

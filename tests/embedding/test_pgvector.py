@@ -19,11 +19,11 @@ def test_vectors_are_read_back_bit_for_bit_and_a_second_write_replaces_the_first
     conn: Connection,
 ) -> None:
     memory = Memory(conn)
-    one = memory.observation("github:commit:" + "1" * 40, "One")
+    observation = memory.observation("github:commit:" + "1" * 40, "One")
     vectors = np.random.default_rng(1).normal(size=(1, 256)).astype(np.float32)
     index = PgVectorIndex(conn)
-    assert index.upsert(_batch([one], vectors * 2)) == 1
-    assert index.upsert(_batch([one], vectors)) == 1
+    assert index.upsert(_batch([observation], vectors * 2)) == 1
+    assert index.upsert(_batch([observation], vectors)) == 1
     rows = conn.execute("SELECT vector::text FROM lightfast.observation_vectors").fetchall()
     assert len(rows) == 1
     assert np.array_equal(np.fromstring(rows[0][0][1:-1], np.float32, sep=","), vectors[0])
@@ -38,9 +38,9 @@ def test_a_search_stays_within_its_workspace_and_model(conn: Connection) -> None
     index = PgVectorIndex(conn)
     index.upsert(_batch([near, far, foreign], np.stack([axes[0], axes[0] + axes[1], axes[0]])))
     index.upsert(_batch([far], axes[:1], model="another"))
-    found = index.search(ours.workspace_id, axes[0].astype(np.float32), 5, model="m")
-    assert [row.observation_id for row in found] == [near, far]
-    assert found[0].similarity == pytest.approx(1)
+    nearest = index.search(ours.workspace_id, axes[0].astype(np.float32), 5, model="m")
+    assert [row.observation_id for row in nearest] == [near, far]
+    assert nearest[0].similarity == pytest.approx(1)
 
 
 def test_a_model_of_other_dimensions_is_refused(conn: Connection) -> None:
@@ -49,7 +49,7 @@ def test_a_model_of_other_dimensions_is_refused(conn: Connection) -> None:
 
 
 def test_a_vanished_observation_gets_no_vector(conn: Connection) -> None:
-    one = Memory(conn).observation("github:commit:" + "1" * 40, "One")
+    observation = Memory(conn).observation("github:commit:" + "1" * 40, "One")
     index = PgVectorIndex(conn)
-    assert index.upsert(_batch([one, one + 1], np.ones((2, 256)))) == 1
+    assert index.upsert(_batch([observation, observation + 1], np.ones((2, 256)))) == 1
     assert index.upsert(_batch([], np.ones((0, 256)))) == 0

@@ -1,4 +1,4 @@
-"""Lost deliveries and deletions are looked for where there is a credential, and told in Dagster's UI."""
+"""Lost deliveries and deletions are looked for where there is a credential, and shown in Dagster's UI."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def test_the_schedule_asks_for_the_list_when_it_changed_and_every_hour(
         unlinked = listed.records[0].data
         assert next(iter(unlinked)) == "command"
         assert str(unlinked["command"]).startswith("lightfast integration add --workspace ")
-        checks = {one.check_name: one.passed for one in result.get_asset_check_evaluations()}
+        checks = {check.check_name: check.passed for check in result.get_asset_check_evaluations()}
         # Their deliveries are of 2024.
         assert checks == {
             "parked_are_looked_at": False,

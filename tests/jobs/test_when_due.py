@@ -47,9 +47,9 @@ def changed(conn: Connection) -> Connection:
 
 def tick(instance: dg.DagsterInstance, database: Database) -> dg.RunRequest | dg.SkipReason:
     context = dg.build_schedule_context(instance=instance, resources={"database": database})
-    found = consolidation_when_due(context)
-    assert isinstance(found, dg.RunRequest | dg.SkipReason)
-    return found
+    tick_result = consolidation_when_due(context)
+    assert isinstance(tick_result, dg.RunRequest | dg.SkipReason)
+    return tick_result
 
 
 @pytest.mark.usefixtures("changed")
@@ -99,8 +99,8 @@ def test_a_scheduled_run_that_does_not_get_the_lock_succeeds_and_says_so(
         result = definition.execute_in_process(instance=instance, tags=BY_SCHEDULE)
     assert result.success
     assert not result.get_asset_materialization_events()
-    said = [entry.user_message for entry in instance.all_logs(result.run_id)]
-    assert any("pending work is left to the next run" in line for line in said)
+    messages = [entry.user_message for entry in instance.all_logs(result.run_id)]
+    assert any("pending work is left to the next run" in line for line in messages)
     assert definition.execute_in_process(instance=instance).get_asset_materialization_events()
 
 

@@ -61,12 +61,12 @@ def test_an_actor_without_identities_is_removed_and_organisations_stay_apart(
 def test_an_account_once_called_a_bot_stays_one_in_any_order(
     new_database: Callable[[], Database],
 ) -> None:
-    told = [
+    deliveries = [
         delivery("issues", _opened_by("Bot", 1)),
         delivery("issues", _opened_by("User", 2)),
         delivery("issues", _opened_by(None, 3)),
     ]
-    for order in (told, told[::-1]):
+    for order in (deliveries, deliveries[::-1]):
         with new_database().connect() as conn:
             workspace_with(conn)
             for each in order:
@@ -77,7 +77,7 @@ def test_an_account_once_called_a_bot_stays_one_in_any_order(
 
 
 def _opened_by(said: str | None, number: int) -> dict[str, Any]:
-    """An issue whose author is account 55, of the type that is said."""
+    """An issue whose author is account 55, of the given type."""
     payload = github.issue("opened", number=number)
     somebody = {"id": 55, "login": "Helper", "type": said}
     payload["issue"]["user"] = payload["sender"] = somebody

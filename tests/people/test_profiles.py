@@ -26,7 +26,7 @@ def person(memory: Memory, name: str, kind: str = "person") -> int:
 
 
 def update(memory: Memory, *, now: datetime = NOW, force: bool = False) -> ProfileReport:
-    """As the schedule does it: who is who, then profiles."""
+    """Does what the schedules do: decides actors, then writes profiles."""
     memory.touch()
     decide_actors(memory.conn, memory.org_id, now=now)
     memory.conn.commit()
@@ -239,7 +239,7 @@ def test_neither_bots_nor_mentions_nor_crowds_are_collaboration(
     for number in range(20):
         memory.takes_part(squashed, person(memory, f"w{number}"), "co_author")
     update(memory)
-    found = profiles(conn)
-    assert "ben" not in found
-    assert found["bumper"]["observation_count"] == 1
-    assert all(row["frequent_collaborators"] == [] for row in found.values())
+    profile_rows = profiles(conn)
+    assert "ben" not in profile_rows
+    assert profile_rows["bumper"]["observation_count"] == 1
+    assert all(row["frequent_collaborators"] == [] for row in profile_rows.values())

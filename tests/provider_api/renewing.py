@@ -1,6 +1,6 @@
 """A provider whose tokens expire, and the API contract that renews them.
 
-As OAuth has it (RFC 6749, 6): a refresh token is good once, and its answer brings the next.
+As in OAuth (RFC 6749, 6): a refresh token is valid once, and the answer contains the next one.
 """
 
 from __future__ import annotations

@@ -211,13 +211,13 @@ def test_two_processes_that_ask_at_once_renew_once(
             assert process.stdin is not None
             process.stdin.write("\n")
             process.stdin.flush()
-        said = [process.communicate(timeout=60) for process in asking]
+        outputs = [process.communicate(timeout=60) for process in asking]
     finally:
         for process in asking:
             process.kill()
-    assert [error for _, error in said] == ["", ""]
+    assert [error for _, error in outputs] == ["", ""]
     expected = hashlib.sha256(b"secret-access-1").hexdigest()
-    assert [out.strip() for out, _ in said] == [expected, expected]
+    assert [out.strip() for out, _ in outputs] == [expected, expected]
     assert api.count("POST /oauth/token") == 1
 
 

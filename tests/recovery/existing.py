@@ -1,4 +1,4 @@
-"""What exists in a repository, over real HTTP: GraphQL's numbers, the lists, and each thing alone."""
+"""What exists in a repository, over real HTTP: GraphQL's numbers, the lists, and each entity alone."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class Try:
 
 @dataclass(slots=True)
 class Hooks:
-    """`log` is the path of the log that it serves; `receiver` where redeliveries go, None: nowhere."""
+    """`log` is the path of the log that it serves; `receiver` is where redeliveries go (None: nowhere)."""
 
     log: str = "/app/hook/deliveries"
     receiver: str | None = None
@@ -75,7 +75,7 @@ class Hooks:
     hooks: list[dict[str, Any]] = field(default_factory=list)
     authorizations: set[str] = field(default_factory=set)
     gone: set[int] = field(default_factory=set)
-    """Tries whose body the log has lost."""
+    """Attempts whose body the log has lost."""
     _next: int = 1_000
 
     def deliver(

@@ -116,11 +116,11 @@ def test_what_is_deleted_at_github_is_marked(database: Database) -> None:
         assert memory.deleted() == set()
         issue, repository = world.issues[1], world.id
         gone = {f"github:issue:{repository}#{issue.number}"}
-        said = [item.id for item in world.comments if item.number == issue.number]
+        deleted_comments = [item.id for item in world.comments if item.number == issue.number]
         world.delete_issue(issue.number)
-        said += [world.comments[0].id]
-        world.delete_comment(said[-1])
-        gone |= {f"github:comment:comment:{item}" for item in said}
+        deleted_comments += [world.comments[0].id]
+        world.delete_comment(deleted_comments[-1])
+        gone |= {f"github:comment:comment:{item}" for item in deleted_comments}
         line = world.review_comments[0].id
         world.delete_comment(line)
         gone.add(f"github:comment:review-comment:{line}")
@@ -207,12 +207,12 @@ def test_what_is_deleted_at_linear_is_marked(database: Database) -> None:
         )
         gone.add(f"linear:comment:{comment['id']}")
         lost = {id(item) for item in (*issues[:3], comment)}
-        said = [item for item in world.comments if item["issue"] in issues[:3]]
-        lost |= {id(item) for item in said}
+        comments = [item for item in world.comments if item["issue"] in issues[:3]]
+        lost |= {id(item) for item in comments}
         project = next(item for item in world.projects if not item["trashed"])
         gone.add(f"linear:project:{project['id']}")
         world.projects = [item for item in world.projects if item is not project]
-        gone |= {f"linear:comment:{item['id']}" for item in said}
+        gone |= {f"linear:comment:{item['id']}" for item in comments}
         world.issues = [item for item in world.issues if id(item) not in lost]
         world.comments = [item for item in world.comments if id(item) not in lost]
         reports = memory.sweep(served)

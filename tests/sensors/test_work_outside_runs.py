@@ -64,14 +64,14 @@ def tick(instance: dg.DagsterInstance, database: Database, cursor: str | None = 
 
 def latest(instance: dg.DagsterInstance, asset: str, day: date | None = None) -> dict[str, Any]:
     """Metadata of the latest materialization of an asset (on a day)."""
-    found = instance.fetch_materializations(
+    record = instance.fetch_materializations(
         dg.AssetRecordsFilter(
             dg.AssetKey(asset), asset_partitions=[day.isoformat()] if day else None
         ),
         limit=1,
     ).records[0]
-    assert found.asset_materialization
-    return {key: value.value for key, value in found.asset_materialization.metadata.items()}
+    assert record.asset_materialization
+    return {key: value.value for key, value in record.asset_materialization.metadata.items()}
 
 
 def days_of(instance: dg.DagsterInstance, asset: str) -> set[str]:
