@@ -236,7 +236,7 @@ class Settings(BaseSettings):
     encryption_key: SecretStr | None = Field(
         default=None,
         alias="ENCRYPTION_KEY",
-        description="Seals stored secrets: 32 bytes, hex or base64. If there are several (comma-separated), the first seals.",
+        description="Seals stored secrets: 32 bytes, hex or base64. The first of several (comma-separated) seals.",
     )
     github_app_id: str | None = Field(
         default=None, alias="GITHUB_APP_ID", description="The GitHub App's id, for its API."
