@@ -52,12 +52,12 @@ def deleted_comment(identity: int, at: str = GONE_AT) -> dict[str, Any]:
 
 
 def current(conn: Connection, key: str) -> dict[str, str]:
-    found = rows(
+    fetched = rows(
         conn,
         "SELECT state_type, state_value FROM lightfast.temporal_states WHERE entity_id = %s AND is_current",
         key,
     )
-    return dict(found)
+    return dict(fetched)
 
 
 def remembered(conn: Connection) -> set[str]:
@@ -66,14 +66,14 @@ def remembered(conn: Connection) -> set[str]:
 
 def embedded(conn: Connection) -> set[str]:
     embed_pending(conn, Plain(), PgVectorIndex(conn), max_rows=10_000)
-    found = rows(
+    fetched = rows(
         conn,
         """
         SELECT DISTINCT o.source_id FROM lightfast.observation_vectors v
         JOIN lightfast.observations o ON o.id = v.observation_id
         """,
     )
-    return {row[0] for row in found}
+    return {row[0] for row in fetched}
 
 
 def test_a_deleted_issue_is_closed_for_that_reason_and_leaves_search(conn: Connection) -> None:
@@ -141,9 +141,11 @@ def test_a_deleted_comment_leaves_search_alone_and_its_issue_stays(conn: Connect
     capture_all(conn)
     assert current(conn, "github:comment:comment:550") == {"existence": "deleted"}
     assert current(conn, ISSUE) == {"status": "open"}
-    found = {source_id.split("|", 1)[1].split("@")[0] for source_id in remembered(conn)}
-    assert {"comment.created|551", "review-comment.created|550"} <= found
-    assert not {"comment.created|550", "comment.edited|550", "comment.deleted|550"} & found
+    remembered_keys = {source_id.split("|", 1)[1].split("@")[0] for source_id in remembered(conn)}
+    assert {"comment.created|551", "review-comment.created|550"} <= remembered_keys
+    assert (
+        not {"comment.created|550", "comment.edited|550", "comment.deleted|550"} & remembered_keys
+    )
     assert embedded(conn) == remembered(conn)
 
 
@@ -213,7 +215,7 @@ def test_a_deletion_stated_by_webhook_and_sweep_is_one_fact(conn: Connection) ->
 
 
 def _story() -> list[Delivery]:
-    said = [
+    payloads_sent = [
         ("issues", github.issue("opened", 5)),
         ("issues", github.issue("deleted", 5, at="2024-05-10T00:00:00Z")),
         ("issues", github.issue("reopened", 5, at="2024-05-12T00:00:00Z")),
@@ -227,7 +229,7 @@ def _story() -> list[Delivery]:
     ]
     return [
         delivery(event, payload, f"d-{number}", received_at=NOW + timedelta(minutes=number))
-        for number, (event, payload) in enumerate(said)
+        for number, (event, payload) in enumerate(payloads_sent)
     ]
 
 
@@ -304,11 +306,11 @@ def test_no_state_is_believed_of_an_entity_that_is_believed_deleted(
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 def test_the_time_of_a_deletion_depends_on_the_set_of_facts_alone(order: tuple[int, ...]) -> None:
-    said = [
+    statements = [
         StateFact("deleted", MOMENTS[2], 99, "x", MOMENTS[5]),
         StateFact("deleted", MOMENTS[4], 99, "y", MOMENTS[4]),
         StateFact("exists", MOMENTS[3], 99, "z", MOMENTS[6]),
     ]
-    found = existence.deletions([said[place] for place in order], ())
-    now = [(each.valid_from, each.valid_to) for each in found if each.superseded_at is None]
+    deletions = existence.deletions([statements[place] for place in order], ())
+    now = [(each.valid_from, each.valid_to) for each in deletions if each.superseded_at is None]
     assert sorted(now, key=lambda pair: pair[0]) == [(MOMENTS[2], MOMENTS[3]), (MOMENTS[4], None)]

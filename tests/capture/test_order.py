@@ -36,7 +36,7 @@ def _story() -> list[Delivery]:
     revert = github.commit("Undo\n\nThis reverts commit abcdef1.")
     sure = github.commit("Undo surely\n\nThis reverts commit abcdef10.")
     merge = github.commit("Merge pull request #7 from ada/keep\n\nKeep the cart")
-    said = [
+    events = [
         ("issues", github.issue("opened", 5, body="seen in abcdef1, like #15 and #404")),
         ("issues", github.issue("closed", 5, at="2024-05-03T00:00:00Z")),
         ("issues", github.issue("reopened", 5, at="2024-05-04T00:00:00Z", title="Still empty")),
@@ -74,10 +74,12 @@ def _story() -> list[Delivery]:
     ]
     story = [
         delivery(event, payload, f"d-{number}", received_at=NOW + timedelta(minutes=number))
-        for number, (event, payload) in enumerate(said)
+        for number, (event, payload) in enumerate(events)
     ]
     # The same fact under another delivery id, and the same delivery once more.
-    again = delivery(said[0][0], said[0][1], "redelivered", received_at=NOW + timedelta(hours=9))
+    again = delivery(
+        events[0][0], events[0][1], "redelivered", received_at=NOW + timedelta(hours=9)
+    )
     return [*story, again, story[3]]
 
 

@@ -48,8 +48,10 @@ def tell(
 
 def at_host(payload: Json, host: str = "ghe.acme.dev") -> Json:
     """The payload as a server of one's own sends it."""
-    found: Json = json.loads(json.dumps(payload).replace("https://github.com/", f"https://{host}/"))
-    return found
+    moved_payload: Json = json.loads(
+        json.dumps(payload).replace("https://github.com/", f"https://{host}/")
+    )
+    return moved_payload
 
 
 def renamed(repo_id: int, old: str, new: str, at: str) -> tuple[str, Json]:

@@ -83,7 +83,7 @@ def _repository(action: str, at: str, name: str = "acme/r1") -> Json:
 
 def _story() -> list[Delivery]:
     """Facts of all four providers that are undone, or done again, by others that came later."""
-    said: list[tuple[str, str, Json]] = [
+    events: list[tuple[str, str, Json]] = [
         ("github", "installation_repositories", _repositories("removed", 1, 2)),
         ("github", "installation_repositories", _repositories("added", 1, 2)),
         ("github", "installation_target", _owner_renamed("acme", "umbrella")),
@@ -117,7 +117,7 @@ def _story() -> list[Delivery]:
     ]
     return [
         provider_delivery(provider, event, payload, at=NOW + timedelta(minutes=number))
-        for number, (provider, event, payload) in enumerate(said)
+        for number, (provider, event, payload) in enumerate(events)
     ]
 
 
@@ -331,14 +331,14 @@ def test_a_rebuild_and_a_day_taken_again_choose_the_same_receipts(conn: Connecti
     replays = [_again(each, n, after=timedelta(days=1)) for n, each in enumerate(STORY)]
     receive(conn, list(itertools.chain(*zip(replays, STORY, strict=True))))
     capture_all(conn, batch_rows=7)
-    known = _known(conn)
+    known_before = _known(conn)
     requeue_days(conn, [(NOW + timedelta(days=1)).date()])
     capture_all(conn, batch_rows=3)
-    assert _known(conn) == known
+    assert _known(conn) == known_before
     rebuild(conn)
     conn.commit()
     capture_all(conn, batch_rows=11)
-    assert _known(conn) == known
+    assert _known(conn) == known_before
 
 
 def test_an_operator_reads_of_a_delivery_that_its_body_came_before(conn: Connection) -> None:

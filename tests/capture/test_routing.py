@@ -183,14 +183,14 @@ def test_an_installations_secret_reaches_no_further_through_an_entity(
     )
     _drain(conn)
     assert _outcomes(conn) == ["delivered", "delivered", "parked", "parked"]
-    found = rows(
+    routed_rows = rows(
         conn,
         """
         SELECT w.slug, count(*) FROM lightfast.observations o
         JOIN lightfast.workspaces w ON w.id = o.workspace_id GROUP BY 1
         """,
     )
-    assert found == [("shop", 2)]
+    assert routed_rows == [("shop", 2)]
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def _life(chance: random.Random, number: int) -> list[Delivery]:
 
 
 def _stored(conn: Connection) -> list[Row]:
-    found = rows(
+    series_rows = rows(
         conn,
         """
         SELECT source_id, occurred_at, title, content, metadata->'count', metadata->'isRegression',
@@ -68,7 +68,7 @@ def _stored(conn: Connection) -> list[Row]:
         FROM lightfast.observations o WHERE source_type LIKE 'error.%%' ORDER BY source_id COLLATE "C"
         """,
     )
-    return [(*row[:-1], tuple(row[-1])) for row in found]
+    return [(*row[:-1], tuple(row[-1])) for row in series_rows]
 
 
 def _simply(conn: Connection) -> list[Row]:

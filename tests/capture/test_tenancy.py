@@ -66,7 +66,7 @@ def test_each_workspace_decides_separately_what_becomes_of_an_event(
     conn.commit()
     capture_all(conn)
     for repo, by_second in (("acme/shop-2", "filtered"), ("acme/shop-0", "delivered")):
-        found = rows(
+        tenant_rows = rows(
             conn,
             """
             SELECT w.slug, o.status FROM lightfast.outcomes o
@@ -76,7 +76,7 @@ def test_each_workspace_decides_separately_what_becomes_of_an_event(
             """,
             repo,
         )
-        assert found == [("first", "delivered"), ("second", by_second)]
+        assert tenant_rows == [("first", "delivered"), ("second", by_second)]
     pulls = rows(
         conn,
         """
@@ -239,7 +239,7 @@ def test_an_organisation_shares_its_people_and_resources_with_no_other(
 def test_a_reference_into_anothers_repository_stays_a_stub(
     conn: Connection, tenants: dict[str, Workspace]
 ) -> None:
-    found = rows(
+    tenant_rows = rows(
         conn,
         """
         SELECT w.slug, s.key, o.key, o.is_stub FROM lightfast.relationships r
@@ -257,7 +257,7 @@ def test_a_reference_into_anothers_repository_stays_a_stub(
         """,
     )
     assert undone == [(True,)]
-    assert found == [
+    assert tenant_rows == [
         (slug, f"github:pr:{own}#6", key, is_stub)
         for slug, own, other in (("first", 1, "rival"), ("second", 1, "rival"), ("spy", 2, "acme"))
         for key, is_stub in (
@@ -285,18 +285,18 @@ def test_why_and_state_show_a_workspace_nothing_of_another(
     now = NOW + timedelta(days=30)
     assert explain(conn, key, tenants[owner])
     for slug, workspace in tenants.items():
-        found = explain(conn, key, workspace)
+        explanation = explain(conn, key, workspace)
         told_of = {
             row["workspace"]
             for section in ("entities", "observations")
-            for row in found.get(section, [])
+            for row in explanation.get(section, [])
         }
         assert told_of <= {slug}
         assert {row["workspace"] for row in states_at(conn, key, now, None, workspace)} <= {slug}
         shares = slug == owner or {slug, owner} == {"first", "second"}
         if not shares:
-            assert "deliveries" not in found, found
-            assert all(row["is_stub"] for row in found.get("entities", [])), found
+            assert "deliveries" not in explanation, explanation
+            assert all(row["is_stub"] for row in explanation.get("entities", [])), explanation
             assert states_at(conn, key, now, None, workspace) == []
 
 

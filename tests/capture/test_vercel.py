@@ -58,13 +58,13 @@ def test_from_a_deployment_to_the_issue_that_it_fixed_whichever_comes_first(
     conn: Connection, order: tuple[int, ...]
 ) -> None:
     linked(conn, ("github", "1"), ("vercel", "prj_1"))
-    told = [
+    deliveries = [
         of_vercel(DEPLOYED),
         delivery("pull_request", MERGED),
         delivery("issues", github.issue("opened")),
     ]
     for number in order:
-        receive(conn, [told[number]])
+        receive(conn, [deliveries[number]])
         capture_all(conn)
     chain = rows(
         conn,
@@ -140,7 +140,7 @@ def test_a_staged_deployment_serves_nobody_until_it_is_promoted_in_any_order(
     conn: Connection, seed: int
 ) -> None:
     linked(conn, ("vercel", "prj_1"))
-    told = [
+    deployments = [
         payloads.deployment("succeeded", "dpl_1"),
         payloads.deployment("promoted", "dpl_1", at=AT + MINUTE),
         payloads.deployment("succeeded", "dpl_2", at=AT + 10 * MINUTE),
@@ -153,8 +153,8 @@ def test_a_staged_deployment_serves_nobody_until_it_is_promoted_in_any_order(
         payloads.rolling_release("completed", "dpl_5", "dpl_3", AT + 55 * MINUTE),
         payloads.deployment("cleanup", "dpl_5", at=AT + 59 * MINUTE),
     ]
-    Random(seed).shuffle(told)
-    for payload in told:
+    Random(seed).shuffle(deployments)
+    for payload in deployments:
         receive(conn, [of_vercel(payload)])
         capture_all(conn)
     assert _live(conn) == [
@@ -183,10 +183,12 @@ def test_a_late_promotion_corrects_what_was_believed_and_keeps_the_record(
 def test_ingested_lines_link_projects_but_never_a_whole_team(conn: Connection) -> None:
     workspace = add_workspace(conn, "shop", "default")
     conn.commit()
-    told = [payloads.deployment(), payloads.deployment("check-rerequested", project=None)]
+    deliveries = [payloads.deployment(), payloads.deployment("check-rerequested", project=None)]
     lines = b"\n".join(
-        payloads.encoded({"event": one["type"], "delivery_id": one["id"], "payload": one})
-        for one in told
+        payloads.encoded(
+            {"event": payload["type"], "delivery_id": payload["id"], "payload": payload}
+        )
+        for payload in deliveries
     )
     report = ingest(
         conn,
@@ -206,7 +208,7 @@ def _both() -> list[Delivery]:
     """What several payloads state, what comes before its thing, and what shares a moment."""
     pull = {**github.pull_request("labeled"), "label": more.LABEL}
     head = {**github.pull_request("synchronize"), "after": github.sha(2)}
-    said = [
+    github_events = [
         ("issue_comment", more.issue_comment("like acme/shop#1 and #404")),
         ("issue_comment", more.issue_comment("like #1", action="edited")),
         ("pull_request_review", more.review()),
@@ -233,8 +235,10 @@ def _both() -> list[Delivery]:
         payloads.rollback("dpl_1", "dpl_2", AT + 5 * MINUTE),
         payloads.project(),
     ]
-    told = [delivery(event, payload, f"g-{n}") for n, (event, payload) in enumerate(said)]
-    return [*told, *(of_vercel(payload) for payload in deployed)]
+    deliveries = [
+        delivery(event, payload, f"g-{n}") for n, (event, payload) in enumerate(github_events)
+    ]
+    return [*deliveries, *(of_vercel(payload) for payload in deployed)]
 
 
 def test_any_order_of_both_providers_ends_in_the_same_rows(
@@ -242,13 +246,13 @@ def test_any_order_of_both_providers_ends_in_the_same_rows(
 ) -> None:
     digests = []
     for seed in range(4):
-        told = _both()
+        deliveries = _both()
         if seed:
-            Random(seed).shuffle(told)
+            Random(seed).shuffle(deliveries)
         with new_database().connect() as conn:
             linked(conn, ("github", "1"), ("vercel", "prj_1"))
-            for start in range(0, len(told), 5 * seed or len(told)):
-                receive(conn, told[start : start + (5 * seed or len(told))])
+            for start in range(0, len(deliveries), 5 * seed or len(deliveries)):
+                receive(conn, deliveries[start : start + (5 * seed or len(deliveries))])
                 capture_all(conn, batch_rows=100 if not seed else 2 * seed)
             assert one(conn, "SELECT count(*) FROM lightfast.outcomes WHERE status = 'dlq'") == 0
             assert rows(conn, "SELECT reason FROM lightfast.outcomes WHERE status = 'parked'") == []
