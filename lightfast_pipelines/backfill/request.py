@@ -19,7 +19,8 @@ class BackfillError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class BackfillRequest:
-    """Reads these entity types (empty: all) of these links, from `since` up to but not including `until`."""
+    """A request to read these entity types (empty: all) of these links, from `since` up to, but
+    excluding, `until`."""
 
     sources: Sequence[Source]
     since: datetime

@@ -199,7 +199,8 @@ def _cap_interval(walk: _WalkState, answered_at: datetime | None) -> None:
 
 
 def _note_etag(walk: _WalkState, answer: Answer, page: Page, *, is_first: bool) -> None:
-    """Keeps the first page's ETag, unless the page has records for a later window, which must not skip it."""
+    """Keeps the first page's ETag, unless the page has records for a later window: that window's walk
+    must read it."""
     if is_first and all(record.occurred_at < walk.window.until for record in page.records):
         walk.new_etag = walk.known_etag if answer.status == _UNCHANGED else page.etag
     walk.known_etag = None

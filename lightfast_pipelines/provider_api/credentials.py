@@ -101,7 +101,7 @@ class StoredCredentials(Credentials):
 
         Raises CredentialError, RenewalFailedError.
         """
-        # A credential that was good a moment ago is read again before it ends; if not, a 401 says so.
+        # A credential that was good a moment ago is reused; if it no longer is, a 401 says so.
         if self._held is not None and time.monotonic() - self._read_at < _READ_AGAIN_SECONDS:
             return self._held
         with self._connected() as conn:
