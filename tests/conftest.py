@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -19,6 +20,17 @@ from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.migrate import migrate
 from tests import depth  # noqa: F401 - registers hypothesis's profiles
 from tests.programs import Programs, programs_of_a_test
+
+
+def pytest_configure() -> None:
+    """Stops ignoring SIGINT, as a shell lets its background jobs do.
+
+    Dagster gives SIGTERM the handler of SIGINT: where that is ignored, what a run starts cannot be
+    terminated, and each run waits for 30 seconds.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 settings.load_profile("quick")
 
