@@ -174,9 +174,7 @@ STORIES: dict[str, tuple[str, str, str, Happened, Read]] = {
             ("github", "installation_repositories", _repositories("added")),
             ("github", "repository",
              {**_repository("transferred", 3, "globex/store"), "installation": {"id": 9}}),
-            ("github", "installation_repositories",
-             {**_repositories("removed"), "repositories_removed": [
-                 {"id": 1, "name": "shop", "full_name": "acme/shop"}]}),
+            ("github", "installation_repositories", _repositories("removed")),
         ],
         ("globex/store", "active", None),
     ),
@@ -263,9 +261,9 @@ def _deliveries(happened: Happened) -> list[Delivery]:
 
 
 def _link(conn: Connection, provider: str, installation: str, resource: str) -> None:
-    found, _ = add_installation(conn, provider, installation, org_id="default")
+    added, _ = add_installation(conn, provider, installation, org_id="default")
     workspace = add_workspace(conn, "shop")
-    link_resource(conn, workspace, provider, resource, installation_id=found.id)
+    link_resource(conn, workspace, provider, resource, installation_id=added.id)
     conn.commit()
 
 

@@ -11,9 +11,7 @@ import psycopg
 import pytest
 
 from lightfast_pipelines.clustering import provisional as clustering
-from lightfast_pipelines.clustering.consolidation import consolidate
 from lightfast_pipelines.clustering.provisional import assign_provisional
-from lightfast_pipelines.clustering.summaries import summarize_clusters
 from lightfast_pipelines.embedding.embedder import WordLlamaEmbedder
 from lightfast_pipelines.embedding.pgvector import PgVectorIndex
 from lightfast_pipelines.embedding.stage import embed_pending
@@ -21,7 +19,6 @@ from lightfast_pipelines.inbox.pending import days_with_work, waiting
 from lightfast_pipelines.inbox.requeue import requeue_days
 from lightfast_pipelines.inbox.rule_versions import CLUSTER_RULES
 from lightfast_pipelines.inbox.waiting import waiting_for_you
-from lightfast_pipelines.people.profiles import update_profiles
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.stage_failures import MOST_ATTEMPTS, try_again
 from lightfast_pipelines.store.status import read_status
@@ -29,10 +26,19 @@ from lightfast_pipelines.store.time_limit import TimeLimit
 from tests import poison
 from tests.capture.deliveries import NOW, capture_all, one, receive, rows
 from tests.capture.rows import Memory
+from tests.inbox.stages import FAILURES, cluster, embed, two_tenants
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+STAGES: dict[str, Callable[[Connection], int]] = {"embeddings": embed, "clusters": cluster}
+# Where a write of a stage can fail.
+TABLES = {
+    "observation_vectors": "embeddings",
+    "cluster_members": "clusters",
+}
+KINDS = list(poison.KINDS)
 
 
 class Model(WordLlamaEmbedder):
@@ -50,40 +56,8 @@ class Model(WordLlamaEmbedder):
         return super().embed(texts)
 
 
-def _embed(conn: Connection, model: WordLlamaEmbedder | None = None) -> int:
-    report = embed_pending(conn, model or WordLlamaEmbedder(), PgVectorIndex(conn), max_rows=1000)
-    return report.observations
-
-
-def _cluster(conn: Connection) -> int:
-    return assign_provisional(conn, max_rows=1000).observations
-
-
-STAGES: dict[str, Callable[[Connection], int]] = {"embeddings": _embed, "clusters": _cluster}
-# Where a write of a stage can fail.
-TABLES = {
-    "observation_vectors": "embeddings",
-    "cluster_members": "clusters",
-}
-FAILURES = "SELECT count(*) FROM lightfast.stage_failures"
-
-
-def _tenants(conn: Connection, *titles: str, honest: int = 10) -> tuple[Memory, list[int]]:
-    """Two organisations with honest observations each; the first one has these as well: their ids."""
-    attacker = Memory(conn, "attacker", "org-1")
-    bad = [attacker.observation(f"github:commit:{n:039}b", title) for n, title in enumerate(titles)]
-    for memory in (attacker, Memory(conn, "honest", "org-2")):
-        for n in range(honest):
-            memory.observation(f"github:commit:{n:040}", f"An honest change {n}")
-    conn.commit()
-    return attacker, bad
-
-
 def _work(conn: Connection) -> tuple[object, ...]:
     return days_with_work(conn, model="wordllama-256", cluster_rule_version=CLUSTER_RULES).days
-
-
-KINDS = list(poison.KINDS)
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -91,7 +65,7 @@ def test_work_that_fails_in_any_way_is_tried_four_times_and_then_listed_and_coun
     database: Database, conn: Connection, table: str
 ) -> None:
     stage = TABLES[table]
-    _, bad = _tenants(conn, *(f"A poison {way}." for way in KINDS))
+    _, bad = two_tenants(conn, *(f"A poison {way}." for way in KINDS))
     poison.refuse_in(database, table, *KINDS)
     assert STAGES[stage](conn) == 20
     for _ in range(MOST_ATTEMPTS - 1):
@@ -120,7 +94,7 @@ def test_an_observation_that_exceeds_its_time_is_counted_and_the_others_are_done
     database: Database, conn: Connection, table: str
 ) -> None:
     stage = TABLES[table]
-    attacker, _ = _tenants(conn, honest=2)
+    attacker, _ = two_tenants(conn, honest=2)
     assert STAGES[stage](conn) == 4
     bad = attacker.observation("github:commit:" + "b" * 40, "A poison forever.")
     attacker.observation("github:commit:" + "c" * 40, "An honest change")
@@ -142,19 +116,19 @@ def test_an_observation_that_exceeds_its_time_is_counted_and_the_others_are_done
 def test_a_day_has_no_work_because_of_observations_that_were_given_up(
     database: Database, conn: Connection
 ) -> None:
-    _tenants(conn, "A poison constraint.")
+    two_tenants(conn, "A poison constraint.")
     poison.refuse_in(database, "observations", "constraint")
     for _ in range(MOST_ATTEMPTS):
         assert _work(conn)
-        _embed(conn)
-        _cluster(conn)
+        embed(conn)
+        cluster(conn)
     assert _work(conn) == ()
     left = waiting(conn, model="wordllama-256", cluster_rule_version=CLUSTER_RULES)
     assert (left.unembedded, left.unclustered) == (0, 0)
     conn.commit()
     attempts = "SELECT stage, attempts FROM lightfast.stage_failures ORDER BY 1"
     before = rows(conn, attempts)
-    assert (_embed(conn), _cluster(conn)) == (0, 0)
+    assert (embed(conn), cluster(conn)) == (0, 0)
     assert before == rows(conn, attempts)
     assert before == [("clusters", MOST_ATTEMPTS), ("embeddings", MOST_ATTEMPTS)]
 
@@ -165,8 +139,8 @@ def test_the_only_observation_of_all_can_be_given_up(database: Database, conn: C
     for table in TABLES:
         poison.refuse_in(database, table, "constraint")
     for _ in range(MOST_ATTEMPTS):
-        _embed(conn)
-        _cluster(conn)
+        embed(conn)
+        cluster(conn)
     assert _work(conn) == ()
 
 
@@ -179,16 +153,16 @@ def _refuses(text: str) -> Callable[[int, Sequence[str]], Exception | None]:
 def test_a_text_that_the_model_never_accepts_is_given_up_and_its_error_contains_no_secret(
     conn: Connection,
 ) -> None:
-    _, [bad] = _tenants(conn, "What the model does not take")
+    _, [bad] = two_tenants(conn, "What the model does not take")
     model = Model(_refuses("What the model does not take"))
-    assert _embed(conn, model) == 20
+    assert embed(conn, model) == 20
     for _ in range(MOST_ATTEMPTS - 1):
-        _embed(conn, model)
+        embed(conn, model)
     assert rows(
         conn, "SELECT observation_id, attempts, error_class FROM lightfast.stage_failures"
     ) == [(bad, MOST_ATTEMPTS, "ConnectionError")]
     calls = model.calls
-    assert _embed(conn, model) == 0
+    assert embed(conn, model) == 0
     assert model.calls == calls
     error = one(conn, "SELECT error FROM lightfast.stage_failures")
     assert "hung up" in error
@@ -222,16 +196,16 @@ def test_an_outage_of_the_model_counts_against_no_observation(
     if warm:
         Memory(conn, "early").observation("github:commit:" + "e" * 40, "Embedded before")
         conn.commit()
-        assert _embed(conn) == 1
-    _tenants(conn)
+        assert embed(conn) == 1
+    two_tenants(conn)
     model = Model(lambda call, _: error if fails(call) else None)
     for _ in range(3 * MOST_ATTEMPTS):
         try:
-            _embed(conn, model)
+            embed(conn, model)
         except type(error):
             conn.rollback()
         assert one(conn, FAILURES) == 0
-    while _embed(conn):
+    while embed(conn):
         pass
     assert one(conn, "SELECT count(*) FROM lightfast.observation_vectors WHERE view = 'title'") == (
         21 if warm else 20
@@ -243,7 +217,7 @@ def test_a_full_disk_counts_against_nobody(
     database: Database, conn: Connection, table: str
 ) -> None:
     stage = TABLES[table]
-    _tenants(conn)
+    two_tenants(conn)
     # All are done, so that some are known to have gone through.
     assert STAGES[stage](conn) == 20
     memory = Memory(conn, "late", "org-3")
@@ -274,29 +248,29 @@ def test_a_full_disk_counts_against_nobody(
 def test_another_model_and_other_rules_try_it_again(
     database: Database, conn: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, [bad] = _tenants(conn, "A poison constraint.")
+    _, [bad] = two_tenants(conn, "A poison constraint.")
     for table in TABLES:
         poison.refuse_in(database, table, "constraint")
     for _ in range(MOST_ATTEMPTS):
-        _embed(conn)
-        _cluster(conn)
+        embed(conn)
+        cluster(conn)
 
     class Another(WordLlamaEmbedder):
         name = "another"
 
     exactly = days_with_work(conn, model="another", cluster_rule_version=1, exactly=True)
     assert sum(day.unembedded for day in exactly.days) == 21
-    _embed(conn, Another())
+    embed(conn, Another())
     monkeypatch.setattr(clustering, "RULE_VERSION", 99)
-    _cluster(conn)
+    cluster(conn)
     attempts = "SELECT stage, rules, attempts FROM lightfast.stage_failures ORDER BY 1"
     assert rows(conn, attempts) == [
         ("clusters", "99", 1),
         ("embeddings", "another", 1),
     ]
     poison.allow_again(database, *TABLES)
-    _embed(conn, Another())
-    _cluster(conn)
+    embed(conn, Another())
+    cluster(conn)
     assert one(conn, FAILURES) == 0
     assert one(
         conn,
@@ -307,129 +281,24 @@ def test_another_model_and_other_rules_try_it_again(
 
 
 def test_replay_retries_only_that_stage_and_workspace(database: Database, conn: Connection) -> None:
-    attacker, _ = _tenants(conn, "A poison constraint.")
+    attacker, _ = two_tenants(conn, "A poison constraint.")
     Memory(conn, "third", "org-3").observation("github:commit:" + "c" * 40, "A poison constraint.")
     conn.commit()
     for table in TABLES:
         poison.refuse_in(database, table, "constraint")
     for _ in range(MOST_ATTEMPTS):
-        _embed(conn)
-        _cluster(conn)
+        embed(conn)
+        cluster(conn)
     poison.allow_again(database, *TABLES)
     assert try_again(conn, ["clusters"], attacker.workspace_id) == {"clusters": 1}
     conn.commit()
-    assert (_embed(conn), _cluster(conn)) == (0, 1)
+    assert (embed(conn), cluster(conn)) == (0, 1)
     assert try_again(conn, ["embeddings"]) == {"embeddings": 2}
     conn.commit()
-    assert (_embed(conn), _cluster(conn)) == (2, 0)
+    assert (embed(conn), cluster(conn)) == (2, 0)
     assert try_again(conn, ["clusters"]) == {"clusters": 1}
     conn.commit()
-    assert (_embed(conn), _cluster(conn)) == (0, 1)
-
-
-def test_an_observation_without_a_cluster_does_not_block_the_decision_about_its_workspace(
-    database: Database, conn: Connection
-) -> None:
-    _, [bad] = _tenants(conn, "A poison constraint.")
-    poison.refuse_in(database, "cluster_members", "constraint")
-    _cluster(conn)
-    report = consolidate(conn, WordLlamaEmbedder(), now=NOW)
-    assert (report.workspaces, report.observations, report.failures) == (2, 20, 0)
-    # Once it has a cluster, it is decided about with the others.
-    poison.allow_again(database, "cluster_members")
-    assert _cluster(conn) == 1
-    assert consolidate(conn, WordLlamaEmbedder(), now=NOW).observations == 11
-    assert one(
-        conn,
-        "SELECT NOT is_provisional FROM lightfast.cluster_members WHERE observation_id = %s",
-        bad,
-    )
-
-
-def _people(conn: Connection) -> int:
-    return consolidate(conn, WordLlamaEmbedder(), now=NOW).workspaces
-
-
-def _consolidation(conn: Connection) -> int:
-    return consolidate(conn, WordLlamaEmbedder(), now=NOW).workspaces
-
-
-def _profiles(conn: Connection) -> int:
-    consolidate(conn, WordLlamaEmbedder(), now=NOW)
-    return update_profiles(conn, now=NOW).workspaces
-
-
-def _summaries(conn: Connection) -> int:
-    consolidate(conn, WordLlamaEmbedder(), now=NOW)
-    return summarize_clusters(conn, now=NOW).workspaces
-
-
-# Stage -> the table whose rows of the attacker are refused, and how the stage is run.
-WHOLE: dict[str, tuple[str, Callable[[Connection], int]]] = {
-    "people": ("actors", _people),
-    "consolidation": ("cluster_log", _consolidation),
-    "profiles": ("actor_profiles", _profiles),
-    "summaries": ("consolidation_marks", _summaries),
-}
-_OF_ATTACKER = {
-    "people": "NEW.org_id = 'org-1'",
-    "consolidation": "NEW.workspace_id = (SELECT id FROM lightfast.workspaces WHERE org_id = 'org-1')",
-    "profiles": "NEW.workspace_id = (SELECT id FROM lightfast.workspaces WHERE org_id = 'org-1')",
-    "summaries": "NEW.workspace_id = (SELECT id FROM lightfast.workspaces WHERE org_id = 'org-1')"
-    " AND NEW.summarized <> OLD.summarized",
-}
-
-
-@pytest.mark.parametrize("code", ["23514", "53100"])
-@pytest.mark.parametrize("stage", WHOLE)
-def test_a_workspace_that_cannot_be_decided_does_not_stop_others_and_is_given_up(
-    database: Database, conn: Connection, stage: str, code: str
-) -> None:
-    for org in ("org-1", "org-2"):
-        memory = Memory(conn, f"shop-{org}", org)
-        author = memory.identity("github", "1", source_username="ada")
-        for n in range(5):
-            memory.observation(f"github:commit:{n:040}", "Checkout keeps the cart", author=author)
-    conn.commit()
-    table, run = WHOLE[stage]
-    with database.connect("migrator", autocommit=True) as owner:
-        owner.execute(
-            f"""
-            CREATE FUNCTION lightfast.refuse_one() RETURNS trigger LANGUAGE plpgsql AS
-            $$ BEGIN
-              IF {_OF_ATTACKER[stage]} THEN RAISE 'refused' USING ERRCODE = '{code}'; END IF;
-              RETURN NEW;
-            END $$
-            """.encode()
-        )
-        owner.execute(
-            f"CREATE TRIGGER refuse_one BEFORE INSERT OR UPDATE ON lightfast.{table}"
-            " FOR EACH ROW EXECUTE FUNCTION lightfast.refuse_one()".encode()
-        )
-    runs = 0
-    while not waiting_for_you(conn, now=NOW).stuck:
-        # Others have work in each run; of nothing that goes through nothing is known.
-        conn.execute(
-            "UPDATE lightfast.consolidation_marks m SET changes = changes + 1"
-            " FROM lightfast.workspaces w WHERE w.id = m.workspace_id AND w.org_id = 'org-2'"
-        )
-        conn.commit()
-        assert run(conn) == 1
-        runs += 1
-    assert runs == MOST_ATTEMPTS
-    [listed] = waiting_for_you(conn, now=NOW).stuck
-    assert (listed.workspace, listed.stage, listed.observations) == ("org-1/shop-org-1", stage, 0)
-    attempts = "SELECT attempts FROM lightfast.stage_failures"
-    run(conn)
-    assert one(conn, attempts) == MOST_ATTEMPTS
-    with database.connect("migrator", autocommit=True) as owner:
-        owner.execute(f"DROP TRIGGER refuse_one ON lightfast.{table}".encode())
-    try_again(conn, [listed.stage])  # type: ignore[list-item]
-    conn.commit()
-    run(conn)
-    assert one(conn, FAILURES) == 0
-    left = waiting(conn, model="none", cluster_rule_version=CLUSTER_RULES).workspaces
-    assert left == 0
+    assert (embed(conn), cluster(conn)) == (0, 1)
 
 
 def test_a_new_text_of_an_observation_is_tried_at_once_and_the_same_text_is_not(
@@ -440,7 +309,7 @@ def test_a_new_text_of_an_observation_is_tried_at_once_and_the_same_text_is_not(
     capture_all(conn)
     poison.refuse_in(database, "observation_vectors", "constraint")
     for _ in range(MOST_ATTEMPTS):
-        _embed(conn)
+        embed(conn)
     for left in (1, 0):
         requeue_days(conn, [poison.DAY])
         conn.commit()
@@ -452,4 +321,4 @@ def test_a_new_text_of_an_observation_is_tried_at_once_and_the_same_text_is_not(
         )
         conn.commit()
     poison.allow_again(database, "observation_vectors")
-    assert _embed(conn) == 1
+    assert embed(conn) == 1

@@ -7,16 +7,25 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs
 
+from lightfast_pipelines.provider_api.credentials import StoredCredentials
 from lightfast_pipelines.providers.api_contract import Answer, AppKeys, Call, Credential, Renewed
 from lightfast_pipelines.settings import Settings
+from lightfast_pipelines.store.activity import list_activity
+from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.sealed import Keys
 from tests.backfill.plain import PlainProviderApi
 from tests.servers.serving import Receive, Scope, Send
+
+KEY = "07" * 32
+KEYS = Keys.parse(KEY)
+
+Make = Callable[..., StoredCredentials]
 
 
 @dataclass(slots=True)
@@ -95,3 +104,9 @@ class RenewingProviderApi(PlainProviderApi):
 
 def now() -> datetime:
     return datetime.now(UTC)
+
+
+def deeds(conn: Connection) -> list[tuple[str, str]]:
+    conn.rollback()
+    entries = list_activity(conn, action="credential")
+    return [(entry.action, entry.actor) for entry in reversed(entries)]

@@ -20,7 +20,7 @@ from lightfast_pipelines.providers.github.webhooks.signature import sign
 from tests.backfill.plain import PlainProviderApi
 from tests.providers.github.payloads import encoded
 from tests.servers.serving import Message, Receive, Scope, Send
-from tests.webhook_receiver.serving import SECRET
+from tests.webhook_receiver.serving import SECRET, signed
 
 _OUTCOMES = {
     **dict.fromkeys((401,), AnswerOutcome.CREDENTIAL),
@@ -147,6 +147,15 @@ class Hooks:
             Try(self._number(), attempt.guid, attempt.event, attempt.payload, at, status, True)
         )
         return 202, {}, {}
+
+
+def post_under_id(
+    receiver: httpx.Client, delivery_id: str, event: str, payload: dict[str, Any]
+) -> None:
+    """Sends a signed body under the id of another delivery: no signature covers the id."""
+    body = encoded(payload)
+    headers = {**signed(body, delivery_id, SECRET), "x-github-event": event}
+    receiver.post("/webhooks/github", content=body, headers=headers).raise_for_status()
 
 
 def _headers(attempt: Try) -> dict[str, str]:

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import httpx
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -23,9 +22,9 @@ from lightfast_pipelines.store.sources import Source, find_sources
 from tests.backfill.conftest import PlainApis
 from tests.depth import size
 from tests.providers.github import payloads
-from tests.recovery.hooks import HookProviderApi, Hooks
+from tests.recovery.hooks import HookProviderApi, Hooks, post_under_id
 from tests.servers.serving import Fault, Served, serve
-from tests.webhook_receiver.serving import SECRET, ready_receiver, signed, stored_ids
+from tests.webhook_receiver.serving import ready_receiver, stored_ids
 
 Cycle = Callable[..., list[LogReport]]
 
@@ -333,15 +332,6 @@ def test_a_source_without_a_credential_is_left_alone(
     with cycles(database, Hooks(), keys) as (served, cycle):
         assert cycle() == []
         assert served.count() == 0
-
-
-def post_under_id(
-    receiver: httpx.Client, delivery_id: str, event: str, payload: dict[str, Any]
-) -> None:
-    """Sends a signed body under the id of another delivery: no signature covers the id."""
-    body = payloads.encoded(payload)
-    headers = {**signed(body, delivery_id, SECRET), "x-github-event": event}
-    receiver.post("/webhooks/github", content=body, headers=headers).raise_for_status()
 
 
 @pytest.mark.parametrize("event", ["issues", "pull_request"])
