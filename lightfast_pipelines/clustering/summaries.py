@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
@@ -23,33 +23,24 @@ from lightfast_pipelines.domain.summaries import (
     summarize,
 )
 from lightfast_pipelines.inbox.isolation import WorkspaceIsolation
+from lightfast_pipelines.inbox.workspace_report import SHOWN_ROWS, WorkspacesReport
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.locks import hold_clusters
 from lightfast_pipelines.store.stage_failures import workspace_given_up
-
-# Clusters that a run's metadata shows.
-_SHOWN = 10
 
 # Clusters whose members are in memory at once.
 _BATCH = 200
 
 
 @dataclass(slots=True)
-class SummaryReport:
+class SummaryReport(WorkspacesReport):
     """Counts over the workspaces that were due.
 
     `clusters` have five members or more, `written` summaries are new, `removed` ones belonged to clusters
     that became too small, `failures` are failed attempts; `preview` holds labels and counts.
     """
 
-    workspaces: int = 0
     clusters: int = 0
-    written: int = 0
-    removed: int = 0
-    observations: int = 0
-    failures: int = 0
-    seconds: float = 0.0
-    preview: list[dict[str, object]] = field(default_factory=list)
 
 
 # Both rules count: clusters may be decided again without any change in the workspace.
@@ -122,19 +113,11 @@ def summarize_clusters(
             for workspace_id, consolidated, rules in due
         }
     ):
-        _add(report, summarized)
+        report.add(summarized)
+        report.clusters += summarized.clusters
     report.failures = workspaces.failures
     report.seconds = time.monotonic() - began
     return report
-
-
-def _add(report: SummaryReport, workspace_report: SummaryReport) -> None:
-    report.workspaces += workspace_report.workspaces
-    report.clusters += workspace_report.clusters
-    report.written += workspace_report.written
-    report.removed += workspace_report.removed
-    report.observations += workspace_report.observations
-    report.preview += workspace_report.preview[: _SHOWN - len(report.preview)]
 
 
 def _summarize(
@@ -233,7 +216,7 @@ def _write(
             "observations": len(sentences[0].observations),
             "sentences": len(sentences),
         }
-        for cluster, sentences in largest[: _SHOWN - len(report.preview)]
+        for cluster, sentences in largest[: SHOWN_ROWS - len(report.preview)]
     ]
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -19,6 +19,7 @@ import msgspec
 
 from lightfast_pipelines.domain.profiles import RULE_VERSION, Part, Profile, profile_of
 from lightfast_pipelines.inbox.isolation import WorkspaceIsolation
+from lightfast_pipelines.inbox.workspace_report import SHOWN_ROWS, WorkspacesReport
 from lightfast_pipelines.people.collaborators import COLLABORATORS
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.stage_failures import workspace_given_up
@@ -26,25 +27,15 @@ from lightfast_pipelines.store.staging import stage
 
 
 @dataclass(slots=True)
-class ProfileReport:
+class ProfileReport(WorkspacesReport):
     """Counts over the workspaces that were due.
 
     `profiles` counts all of their profiles, `written` the rewritten ones, `observations` those read for
     these, `failures` failed attempts; `preview` holds ids and numbers.
     """
 
-    workspaces: int = 0
     profiles: int = 0
-    written: int = 0
-    removed: int = 0
-    observations: int = 0
-    failures: int = 0
-    seconds: float = 0.0
-    preview: list[dict[str, object]] = field(default_factory=list)
 
-
-# Profiles that a run's metadata shows.
-_SHOWN = 10
 
 _DUE = f"""
 SELECT w.id, w.org_id, org.changes
@@ -170,19 +161,11 @@ def update_profiles(
         for workspace_id, org_id, changes in due
     }
     for updated in workspaces.run(work, lambda updated: progress(updated.written)):
-        _add(report, updated)
+        report.add(updated)
+        report.profiles += updated.profiles
     report.failures = workspaces.failures
     report.seconds = time.monotonic() - began
     return report
-
-
-def _add(report: ProfileReport, workspace_report: ProfileReport) -> None:
-    report.workspaces += workspace_report.workspaces
-    report.profiles += workspace_report.profiles
-    report.written += workspace_report.written
-    report.removed += workspace_report.removed
-    report.observations += workspace_report.observations
-    report.preview += workspace_report.preview[: _SHOWN - len(report.preview)]
 
 
 def _update(
@@ -222,7 +205,7 @@ def _update(
     report.profiles += counted[0] if counted else 0
     report.preview += [
         {"actor": row[1], "observations": row[6], "confidence": row[8]}
-        for row in sorted(rows, key=lambda row: (-row[6], row[1]))[:_SHOWN]
+        for row in sorted(rows, key=lambda row: (-row[6], row[1]))[:SHOWN_ROWS]
     ]
     conn.execute(
         """
