@@ -23,13 +23,15 @@ from tests.programs import Programs, programs_of_a_test
 
 
 def pytest_configure() -> None:
-    """Stops ignoring SIGINT, as a shell lets its background jobs do.
+    """Stops ignoring SIGINT and SIGQUIT, which a shell makes its background jobs ignore.
 
-    Dagster gives SIGTERM the handler of SIGINT: where that is ignored, what a run starts cannot be
+    Dagster gives SIGTERM the handler of SIGINT: if that is ignored, what a run starts cannot be
     terminated, and each run waits for 30 seconds.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGQUIT) is signal.SIG_IGN:
+        signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 settings.load_profile("quick")
