@@ -26,7 +26,7 @@ from lightfast_pipelines.store.time_limit import TimeLimit
 from tests import poison
 from tests.capture.deliveries import NOW, capture_all, one, receive, rows
 from tests.capture.rows import Memory
-from tests.inbox.stages import FAILURES, cluster, embed, two_tenants
+from tests.inbox.stages import FAILURES, alarm_when_stuck, cluster, embed, two_tenants
 
 if TYPE_CHECKING:
     import numpy as np
@@ -100,14 +100,15 @@ def test_an_observation_that_exceeds_its_time_is_counted_and_the_others_are_done
     attacker.observation("github:commit:" + "c" * 40, "An honest change")
     conn.commit()
     poison.refuse_in(database, table, poison.FOREVER)
-    limit = TimeLimit(batch=2, row=0)
-    if stage == "embeddings":
-        index = PgVectorIndex(conn)
-        report = embed_pending(conn, WordLlamaEmbedder(), index, max_rows=9, time_limit=limit)
-        assert (report.observations, report.failures) == (1, 1)
-    else:
-        done = assign_provisional(conn, max_rows=9, time_limit=limit)
-        assert (done.observations, done.failures) == (1, 1)
+    limit = TimeLimit(batch=600, row=0)
+    with alarm_when_stuck(database):
+        if stage == "embeddings":
+            index = PgVectorIndex(conn)
+            report = embed_pending(conn, WordLlamaEmbedder(), index, max_rows=9, time_limit=limit)
+            assert (report.observations, report.failures) == (1, 1)
+        else:
+            done = assign_provisional(conn, max_rows=9, time_limit=limit)
+            assert (done.observations, done.failures) == (1, 1)
     assert rows(
         conn, "SELECT observation_id, attempts, error_class FROM lightfast.stage_failures"
     ) == [(bad, 1, "QueryCanceled")]
