@@ -1,0 +1,1 @@
+"""Measures how good the memory is, against gold data and simple baselines."""
