@@ -303,6 +303,29 @@ class Settings(BaseSettings):
         description="Share of each rate limit that sweeps may use in an hour.",
     )
 
+    anthropic_api_key: SecretStr | None = Field(
+        default=None,
+        alias="ANTHROPIC_API_KEY",
+        description="Turns on the language model. Unset: local rules alone, and nothing calls out.",
+    )
+    anthropic_base_url: ApiAddress = Field(
+        default=None,
+        alias="ANTHROPIC_BASE_URL",
+        description="Anthropic's API; default https://api.anthropic.com. For a proxy.",
+    )
+    anthropic_model: str = Field(
+        default="claude-haiku-5-5",
+        min_length=1,
+        alias="LIGHTFAST_ANTHROPIC_MODEL",
+        description="Claude model to ask; answers that are stored already are kept.",
+    )
+    anthropic_daily_tokens: int = Field(
+        default=2_000_000,
+        ge=0,
+        alias="LIGHTFAST_ANTHROPIC_DAILY_TOKENS",
+        description="Tokens (input and output) that the language model may use in a day (UTC).",
+    )
+
     @classmethod
     def secret_names(cls) -> set[str]:
         """Variables that hold a secret."""

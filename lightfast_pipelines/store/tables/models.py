@@ -1,0 +1,87 @@
+"""What models were asked, what they answered, and how much of a day's budget that used."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Date, Index, Integer, Table, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from lightfast_pipelines.store.tables.columns import (
+    KEY,
+    NOW,
+    TIME,
+    ZERO,
+    column,
+    metadata,
+    workspace_id,
+)
+
+model_usage = Table(
+    "model_usage",
+    metadata,
+    column("day", Date, "Day in UTC.", primary_key=True),
+    column("provider", Text, "anthropic, openai or pinecone.", primary_key=True),
+    column("model", Text, "Model or index that was asked.", primary_key=True),
+    column("purpose", Text, "What for: observations, summaries, embeddings, ...", primary_key=True),
+    column("requests", BigInteger, "Requests that were sent.", server_default=ZERO),
+    column("failures", BigInteger, "Requests that brought no usable answer.", server_default=ZERO),
+    column(
+        "input_tokens",
+        BigInteger,
+        "Input tokens, including those read from the provider's prompt cache.",
+        server_default=ZERO,
+    ),
+    column("output_tokens", BigInteger, "Output tokens.", server_default=ZERO),
+    column(
+        "cached_tokens",
+        BigInteger,
+        "Input tokens read from the provider's prompt cache.",
+        server_default=ZERO,
+    ),
+    column("last_error", Text, "The last failure, shortened, without secrets.", nullable=True),
+    column("last_failed_at", TIME, "When a request last failed.", nullable=True),
+    column("last_used_at", TIME, "When it was last asked.", server_default=NOW),
+    comment="What a model or a hosted index was asked on a day, and the tokens that it used.",
+)
+
+model_answers = Table(
+    "model_answers",
+    metadata,
+    workspace_id(primary_key=True),
+    column("purpose", Text, "What was asked for: observations, summaries.", primary_key=True),
+    column("content_hash", KEY, "SHA-256 of everything that the question holds.", primary_key=True),
+    column(
+        "prompt_version",
+        Integer,
+        "Version of the prompt and of its answer's form.",
+        primary_key=True,
+    ),
+    column("model", Text, "Model that answered."),
+    column("answer", JSONB, "The valid answer; null if there is none.", nullable=True),
+    column(
+        "problem",
+        Text,
+        "Why there is no answer: refused, invalid, missing or cut short; the local rule then holds.",
+        nullable=True,
+    ),
+    column("attempts", Integer, "How often the question was asked.", server_default=text("1")),
+    column(
+        "retry_at",
+        TIME,
+        "When it may be asked again; null if it is answered or given up.",
+        nullable=True,
+    ),
+    column(
+        "input_tokens", Integer, "Its share of the request's input tokens.", server_default=ZERO
+    ),
+    column(
+        "output_tokens", Integer, "Its share of the request's output tokens.", server_default=ZERO
+    ),
+    column("created_at", TIME, "When it was last asked.", server_default=NOW),
+    Index(
+        "ix_model_answers_retry",
+        "workspace_id",
+        "retry_at",
+        postgresql_where=text("retry_at is not null"),
+    ),
+    comment="A language model's answer about a content: an input, which a rebuild reads and never pays for again.",
+)
