@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from lightfast_pipelines.domain.people import Identity, decide
+from lightfast_pipelines.domain.people.decide import decide
+from lightfast_pipelines.domain.people.identities import Identity
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.staging import stage
 
@@ -49,7 +50,7 @@ def decide_actors(conn: Connection, org_id: str, *, now: datetime) -> ActorRepor
         identities.append(identity)
         numbers[identity.source, identity.source_id] = number
         before[number] = (actor, method, confidence)
-    actors = decide(org_id, identities)
+    actors = decide(org_id, identities).actors
     staged = stage(
         conn,
         "actors",

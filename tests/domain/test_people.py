@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightfast_pipelines.domain import keys
-from lightfast_pipelines.domain.people import Actor, Identity, decide
+from lightfast_pipelines.domain.people.decide import decide
+from lightfast_pipelines.domain.people.identities import Actor, Identity
 
 
 def git(name: str, email: str, **fields: object) -> Identity:
@@ -23,7 +24,7 @@ def people(*identities: Identity) -> list[set[str]]:
     """Names of those who are one, largest group first."""
     groups = [
         {m.identity.username or m.identity.name or "" for m in actor.members}
-        for actor in decide("default", identities)
+        for actor in decide("default", identities).actors
     ]
     return sorted(groups, key=lambda group: (-len(group), sorted(group)))
 
@@ -145,7 +146,7 @@ def test_identities_of_a_bot_become_one_bot_and_join_no_person() -> None:
     app = github("49", "dependabot[bot]", kind="bot")
     commits = git("dependabot[bot]", "49+dependabot[bot]@users.noreply.github.com")
     person = git("Ann", "49+dependabot[bot]@users.noreply.github.com")
-    actors = decide("default", [app, commits, git("Ann", "ann@x.io")])
+    actors = decide("default", [app, commits, git("Ann", "ann@x.io")]).actors
     assert sorted((actor.kind, len(actor.members)) for actor in actors) == [
         ("bot", 2),
         ("unknown", 1),
@@ -154,9 +155,11 @@ def test_identities_of_a_bot_become_one_bot_and_join_no_person() -> None:
 
 
 def test_the_best_name_is_a_full_name_and_the_id_comes_from_the_smallest_key() -> None:
-    one = decide("default", [github("7", "ann"), git("Ann Lee", "7+ann@users.noreply.github.com")])
+    one = decide(
+        "default", [github("7", "ann"), git("Ann Lee", "7+ann@users.noreply.github.com")]
+    ).actors
     assert [(actor.display_name, len(actor.members)) for actor in one] == [("Ann Lee", 2)]
-    other = decide("another", [github("7", "ann")])
+    other = decide("another", [github("7", "ann")]).actors
     assert one[0].id != other[0].id
     assert [m.method for m in one[0].members] == ["account_id", "account_id"]
 
@@ -165,7 +168,7 @@ def _kinds(*identities: Identity) -> dict[str, str]:
     """The kind of the actor of each identity, by the identity's key."""
     return {
         member.identity.key: actor.kind
-        for actor in decide("default", identities)
+        for actor in decide("default", identities).actors
         for member in actor.members
     }
 
@@ -181,7 +184,7 @@ def test_all_identities_of_a_bots_account_are_that_bot_whatever_their_names() ->
         git("Helping", "assistant@acme.dev", username="Helper", email_verified=True),
         git("Helped", "assistant@acme.dev"),
     ]
-    (actor,) = decide("default", [*identities])
+    (actor,) = decide("default", [*identities]).actors
     assert (actor.kind, len(actor.members)) == ("bot", 7)
     # What is not known yet is decided as soon as the provider says it.
     assert _kinds(*identities[2:4]) == {one.key: "unknown" for one in identities[2:4]}
@@ -254,15 +257,15 @@ def test_any_order_gives_the_same_people_with_each_identity_once(
 ) -> None:
     shuffled = list(identities)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    actors = decide("default", identities)
-    assert _comparable(actors) == _comparable(decide("default", shuffled * 2))
+    actors = decide("default", identities).actors
+    assert _comparable(actors) == _comparable(decide("default", shuffled * 2).actors)
     members = [member.identity.key for actor in actors for member in actor.members]
     assert sorted(members) == sorted(identity.key for identity in identities)
 
 
 @given(st.lists(st.one_of(_ACCOUNTS, _COMMITS), max_size=12).map(_unique))
 def test_bots_and_people_are_never_one(identities: list[Identity]) -> None:
-    for actor in decide("default", identities):
+    for actor in decide("default", identities).actors:
         accounts = [member.identity for member in actor.members if member.identity.source != "git"]
         assert len({account.is_bot for account in accounts}) <= 1
         if any(member.identity.is_bot for member in actor.members):

@@ -1,0 +1,105 @@
+"""Joins identities into components, strongest evidence first, and refuses what must stay apart.
+
+The order of joins is a rule of its own (`decide.py`); with the same order the components are the same.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+from lightfast_pipelines.domain.people.identities import Identity, Kind
+
+MOST_IDENTITIES = 100
+"""Claimed evidence makes no component larger than this: beyond it, a rule has gone wrong."""
+
+# In a bond whose members fell into many components, a member is tried with this many of them.
+_MOST_TRIED = 8
+
+
+class Components:
+    """Disjoint sets of identities, by position, that know what they must not contain."""
+
+    def __init__(
+        self,
+        people: Sequence[Identity],
+        is_bot: Sequence[bool],
+        apart: Iterable[tuple[int, int]] = (),
+    ) -> None:
+        self._parent = list(range(len(people)))
+        self._size = [1] * len(people)
+        self._is_bot = list(is_bot)
+        self._has_account = [identity.is_account for identity in people]
+        self._apart: dict[int, set[int]] = defaultdict(set)
+        for a, b in apart:
+            self._apart[a].add(b)
+            self._apart[b].add(a)
+
+    def find(self, number: int) -> int:
+        """The smallest position of its component."""
+        parent = self._parent
+        root = number
+        while parent[root] != root:
+            root = parent[root]
+        while parent[number] != root:
+            parent[number], number = root, parent[number]
+        return root
+
+    def has_account(self, number: int) -> bool:
+        return self._has_account[self.find(number)]
+
+    def are_apart(self, a: int, b: int) -> bool:
+        """Whether a person decided that the two components are different people."""
+        a, b = self.find(a), self.find(b)
+        if a == b:
+            return False
+        fewer, other = sorted((a, b), key=lambda root: len(self._apart.get(root, ())))
+        return any(self.find(number) == other for number in self._apart.get(fewer, ()))
+
+    def allows(self, a: int, b: int, kind: Kind) -> bool:
+        """Whether evidence of this kind may join the components of two identities."""
+        a, b = self.find(a), self.find(b)
+        if a == b:
+            return True
+        if self.are_apart(a, b):
+            return False
+        if kind == "decided":
+            return True
+        if self._is_bot[a] is not self._is_bot[b]:
+            return False
+        if kind == "verified":
+            return True
+        fits = self._size[a] + self._size[b] <= MOST_IDENTITIES
+        return fits and not (self._has_account[a] and self._has_account[b])
+
+    def join(self, a: int, b: int, kind: Kind) -> bool:
+        """Joins them if that is allowed; returns whether they are one component now."""
+        if not self.allows(a, b, kind):
+            return False
+        smaller, larger = sorted((self.find(a), self.find(b)))
+        if smaller != larger:
+            self._parent[larger] = smaller
+            self._size[smaller] += self._size[larger]
+            self._is_bot[smaller] = self._is_bot[smaller] or self._is_bot[larger]
+            self._has_account[smaller] = self._has_account[smaller] or self._has_account[larger]
+            if larger in self._apart:
+                self._apart[smaller] |= self._apart.pop(larger)
+        return True
+
+    def join_all(self, members: Sequence[int], kind: Kind) -> list[int]:
+        """Joins each member with the first earlier one that allows it.
+
+        Returns one member of each component that is left, in the members' order: one if all were joined.
+        """
+        left: list[int] = []
+        for member in members:
+            if not any(self.join(other, member, kind) for other in left[:_MOST_TRIED]):
+                left.append(member)
+        return left
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """The components in order of their smallest positions, each sorted."""
+        members: dict[int, list[int]] = defaultdict(list)
+        for number in range(len(self._parent)):
+            members[self.find(number)].append(number)
+        return iter(members.values())
