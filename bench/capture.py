@@ -62,8 +62,8 @@ def ingest_file(database: Database, path: Path) -> dict[str, Any]:
 
 
 def process_all(database: Database) -> dict[str, Any]:
-    from lightfast_pipelines.embedding.embedder import WordLlamaEmbedder
     from lightfast_pipelines.embedding.pgvector import PgVectorIndex
+    from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
     from lightfast_pipelines.processing import process
 
     began = time.perf_counter()

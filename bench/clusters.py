@@ -19,8 +19,8 @@ from pathlib import Path
 from lightfast_pipelines.clustering.similarity import VectorMeaning
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.consolidation import Happening, decide, find_threads
-from lightfast_pipelines.embedding.embedder import WordLlamaEmbedder
 from lightfast_pipelines.embedding.stage import view_texts
+from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
 
 CORPUS = Path(__file__).parents[2] / "shared" / "corpus"
 HISTORIES = {"ipython": "ipython-commits.jsonl.gz", "starlette": "starlette.jsonl.gz"}

@@ -90,7 +90,7 @@ def workspace_named(conn: Connection, name: str) -> Workspace:
 
 def default_embedder() -> Embedder:
     """The local one, which loads its model only when it is used."""
-    from lightfast_pipelines.embedding.embedder import WordLlamaEmbedder
+    from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
 
     return WordLlamaEmbedder()
 

@@ -26,19 +26,15 @@ class PgVectorIndex:
     So an observation and its vectors become visible together, and a rollback leaves no orphan.
     """
 
-    def __init__(self, conn: psycopg.Connection[Any], *, dimensions: int = 256) -> None:
+    def __init__(self, conn: psycopg.Connection[Any]) -> None:
         self._conn = conn
-        self._dimensions = dimensions
 
     def upsert(self, batch: Vectors) -> int:
         """Writes the rows by binary COPY: 1 KiB per vector and no parsing, instead of 3 KiB as text."""
         count, dimensions = batch.vectors.shape
-        if dimensions != self._dimensions:
-            raise ValueError(
-                f"model {batch.model} makes {dimensions} dimensions, the index has {self._dimensions}"
-            )
         if not count:
             return 0
+        self._check_dimensions(batch.model, dimensions)
         with self._conn.cursor() as cursor:
             cursor.execute(
                 """
@@ -63,6 +59,20 @@ class PgVectorIndex:
                 (batch.model,),
             )
             return cursor.rowcount
+
+    def _check_dimensions(self, model: str, dimensions: int) -> None:
+        """Raises ValueError if the stored vectors of this model have others: they cannot be compared."""
+        row = self._conn.execute(
+            """
+            SELECT vector_dims(vector) FROM lightfast.observation_vectors
+            WHERE model = %s AND view = 'title' LIMIT 1
+            """,
+            (model,),
+        ).fetchone()
+        if row is not None and row[0] != dimensions:
+            raise ValueError(
+                f"model {model} makes {dimensions} dimensions, its stored vectors have {row[0]}"
+            )
 
     def search(
         self,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dagster as dg
 
-from lightfast_pipelines.embedding.embedder import Embedder, WordLlamaEmbedder
+from lightfast_pipelines.embedding.embedder import Embedder
 from lightfast_pipelines.embedding.index import VectorIndex
 from lightfast_pipelines.embedding.pgvector import PgVectorIndex
+from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
 from lightfast_pipelines.store.database import Connection
 
 __all__ = ["Embedder", "EmbedderResource", "VectorIndexFactory", "VectorIndexResource"]

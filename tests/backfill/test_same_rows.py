@@ -12,8 +12,8 @@ import pytest
 
 from lightfast_pipelines.backfill.request import BackfillListener, BackfillRequest, BackfillResult
 from lightfast_pipelines.backfill.run import run_backfill
-from lightfast_pipelines.embedding.embedder import WordLlamaEmbedder
 from lightfast_pipelines.embedding.pgvector import PgVectorIndex
+from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
 from lightfast_pipelines.processing import process
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.providers.github.api import API

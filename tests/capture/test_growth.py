@@ -10,9 +10,9 @@ import pytest
 from lightfast_pipelines.clustering.provisional import assign_provisional
 from lightfast_pipelines.domain.enrichment import enrich
 from lightfast_pipelines.domain.events import Understood
-from lightfast_pipelines.embedding.embedder import WordLlamaEmbedder
 from lightfast_pipelines.embedding.pgvector import PgVectorIndex
 from lightfast_pipelines.embedding.stage import embed_pending
+from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.deliveries import Delivery

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Table
 
-from lightfast_pipelines.embedding.embedder import WordLlamaEmbedder
 from lightfast_pipelines.embedding.pgvector import PgVectorIndex
+from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.linked_resources import (
     Workspace,

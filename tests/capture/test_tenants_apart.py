@@ -9,7 +9,7 @@ import pytest
 from lightfast_pipelines.clustering.consolidation import consolidate
 from lightfast_pipelines.clustering.provisional import assign_provisional
 from lightfast_pipelines.clustering.summaries import summarize_clusters
-from lightfast_pipelines.embedding.embedder import WordLlamaEmbedder
+from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
 from lightfast_pipelines.people.profiles import update_profiles
 from lightfast_pipelines.store.database import Connection, Database
 from tests.capture.deliveries import rows

@@ -8,9 +8,9 @@ from datetime import timedelta
 from lightfast_pipelines.clustering.consolidation import consolidate
 from lightfast_pipelines.clustering.provisional import assign_provisional
 from lightfast_pipelines.clustering.summaries import summarize_clusters
-from lightfast_pipelines.embedding.embedder import WordLlamaEmbedder
 from lightfast_pipelines.embedding.pgvector import PgVectorIndex
 from lightfast_pipelines.embedding.stage import embed_pending
+from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
 from lightfast_pipelines.people.actors import decide_actors
 from lightfast_pipelines.people.profiles import update_profiles
 from lightfast_pipelines.store.database import Connection

@@ -14,7 +14,7 @@ from lightfast_pipelines.clustering.summaries import (
     summarize_clusters,
     workspaces_due,
 )
-from lightfast_pipelines.embedding.embedder import WordLlamaEmbedder
+from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
 from lightfast_pipelines.store.database import Connection
 from tests.capture.rows import Memory, hours
 

@@ -43,9 +43,25 @@ def test_a_search_stays_within_its_workspace_and_model(conn: Connection) -> None
     assert nearest[0].similarity == pytest.approx(1)
 
 
-def test_a_model_of_other_dimensions_is_refused(conn: Connection) -> None:
-    with pytest.raises(ValueError, match="makes 3 dimensions, the index has 256"):
-        PgVectorIndex(conn).upsert(_batch([1], np.ones((1, 3))))
+def test_vectors_of_other_dimensions_than_the_models_stored_ones_are_refused(
+    conn: Connection,
+) -> None:
+    observation = Memory(conn).observation("github:commit:" + "1" * 40, "One")
+    index = PgVectorIndex(conn)
+    index.upsert(_batch([observation], np.ones((1, 256))))
+    with pytest.raises(ValueError, match="model m makes 3 dimensions, its stored vectors have 256"):
+        index.upsert(_batch([observation], np.ones((1, 3))))
+
+
+def test_models_of_different_dimensions_share_the_table(conn: Connection) -> None:
+    memory = Memory(conn)
+    observation = memory.observation("github:commit:" + "1" * 40, "One")
+    index = PgVectorIndex(conn)
+    index.upsert(_batch([observation], np.ones((1, 256))))
+    index.upsert(_batch([observation], np.ones((1, 3)) / np.sqrt(3), model="small"))
+    vector = np.ones(3, np.float32)
+    [neighbour] = index.search(memory.workspace_id, vector, 5, model="small")
+    assert neighbour.similarity == pytest.approx(1)
 
 
 def test_a_vanished_observation_gets_no_vector(conn: Connection) -> None:

@@ -7,9 +7,9 @@ from datetime import date
 import pytest
 
 from lightfast_pipelines.embedding import stage as embedding
-from lightfast_pipelines.embedding.embedder import WordLlamaEmbedder
 from lightfast_pipelines.embedding.pgvector import PgVectorIndex
 from lightfast_pipelines.embedding.stage import EmbeddingReport, embed_pending, view_texts
+from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
 from lightfast_pipelines.store.database import Connection
 from tests.capture.rows import START, Memory
 

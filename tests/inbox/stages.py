@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lightfast_pipelines.clustering.provisional import assign_provisional
-from lightfast_pipelines.embedding.embedder import WordLlamaEmbedder
 from lightfast_pipelines.embedding.pgvector import PgVectorIndex
 from lightfast_pipelines.embedding.stage import embed_pending
+from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
 from lightfast_pipelines.store.database import Connection, Database
 from tests.capture.rows import Memory
 

@@ -12,9 +12,9 @@ import pytest
 
 from lightfast_pipelines.clustering import provisional as clustering
 from lightfast_pipelines.clustering.provisional import assign_provisional
-from lightfast_pipelines.embedding.embedder import WordLlamaEmbedder
 from lightfast_pipelines.embedding.pgvector import PgVectorIndex
 from lightfast_pipelines.embedding.stage import embed_pending
+from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
 from lightfast_pipelines.inbox.pending import days_with_work, waiting
 from lightfast_pipelines.inbox.requeue import requeue_days
 from lightfast_pipelines.inbox.rule_versions import CLUSTER_RULES

@@ -8,7 +8,7 @@ import pytest
 
 from lightfast_pipelines.clustering.consolidation import consolidate
 from lightfast_pipelines.clustering.summaries import summarize_clusters
-from lightfast_pipelines.embedding.embedder import WordLlamaEmbedder
+from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
 from lightfast_pipelines.inbox.pending import waiting
 from lightfast_pipelines.inbox.rule_versions import CLUSTER_RULES
 from lightfast_pipelines.inbox.waiting import waiting_for_you

@@ -11,7 +11,7 @@ import pytest
 from lightfast_pipelines.capture.queue.batches import capture
 from lightfast_pipelines.clustering.consolidation import consolidate
 from lightfast_pipelines.definitions import build_definitions
-from lightfast_pipelines.embedding.embedder import WordLlamaEmbedder
+from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
 from lightfast_pipelines.jobs.profiles import profiles_when_due
 from lightfast_pipelines.jobs.summaries import summaries_when_due
 from lightfast_pipelines.store.database import Connection, Database

@@ -11,7 +11,7 @@ import pytest
 from lightfast_pipelines.assets import _turn
 from lightfast_pipelines.capture.queue.batches import capture
 from lightfast_pipelines.definitions import build_definitions
-from lightfast_pipelines.embedding.embedder import WordLlamaEmbedder
+from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
 from lightfast_pipelines.jobs.consolidation import consolidation_when_due
 from lightfast_pipelines.partitions import range_tags, today
 from lightfast_pipelines.resources.database import presence_of_job

@@ -13,9 +13,9 @@ import pytest
 from lightfast_pipelines.capture.queue.batches import capture
 from lightfast_pipelines.cli.stack.lost_runs import end_lost_runs
 from lightfast_pipelines.clustering.provisional import assign_provisional
-from lightfast_pipelines.embedding.embedder import WordLlamaEmbedder
 from lightfast_pipelines.embedding.pgvector import PgVectorIndex
 from lightfast_pipelines.embedding.stage import embed_pending
+from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
 from lightfast_pipelines.partitions import days_between
 from lightfast_pipelines.sensors.new_payloads import begin_early_enough, new_payloads
 from lightfast_pipelines.settings import settings

@@ -12,8 +12,8 @@ import dagster as dg
 import pytest
 
 from lightfast_pipelines.assets.capture import TABLES
-from lightfast_pipelines.embedding.embedder import WordLlamaEmbedder
 from lightfast_pipelines.embedding.pgvector import PgVectorIndex
+from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
 from lightfast_pipelines.processing import process
 from lightfast_pipelines.resources import catalog
 from lightfast_pipelines.sensors.work_outside_runs import work_outside_runs

@@ -11,7 +11,7 @@ import pytest
 from lightfast_pipelines.assets.liveness import result
 from lightfast_pipelines.clustering.consolidation import consolidate
 from lightfast_pipelines.clustering.summaries import summarize_clusters
-from lightfast_pipelines.embedding.embedder import WordLlamaEmbedder
+from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
 from lightfast_pipelines.people.actors import decide_actors
 from lightfast_pipelines.people.profiles import update_profiles
 from lightfast_pipelines.store.database import Connection

@@ -18,6 +18,7 @@ from lightfast_pipelines.store.tables import (
     recovery,
     stages,
     states,
+    vectors,
 )
 from lightfast_pipelines.store.tables.columns import metadata
 
@@ -34,4 +35,5 @@ __all__ = [
     "recovery",
     "stages",
     "states",
+    "vectors",
 ]

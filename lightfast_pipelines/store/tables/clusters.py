@@ -1,8 +1,7 @@
-"""Clusters, and the vectors from which they are made."""
+"""Clusters, their members, and what happened to them."""
 
 from __future__ import annotations
 
-from pgvector.sqlalchemy import Vector
 from sqlalchemy import Boolean, Index, Integer, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -16,23 +15,8 @@ from lightfast_pipelines.store.tables.columns import (
     column,
     metadata,
     observation_id,
-    reference,
     serial_id,
     workspace_id,
-)
-
-observation_vectors = Table(
-    "observation_vectors",
-    metadata,
-    observation_id(),
-    column("view", Text, "title, content or summary.", primary_key=True),
-    column("model", Text, "Model that made it.", primary_key=True),
-    reference(
-        "workspace_id", "workspaces.id", "Workspace, so that a search stays within it.", index=True
-    ),
-    column("vector", Vector(256), "Unit vector."),
-    Index("ix_observation_vectors_titles", "model", postgresql_where=text("view = 'title'")),
-    comment="The vector of one view of an observation.",
 )
 
 clusters = Table(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lightfast_pipelines.embedding.embedder import WordLlamaEmbedder
+from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
 
 
 def test_texts_with_one_meaning_are_closer_than_texts_with_two() -> None:
