@@ -37,7 +37,8 @@ class Asked:
 class Fault:
     """Answers the next `times` requests whose `METHOD path?query body` contains `match` like this.
 
-    `truncated` cuts the body in the middle; `hangs` never answers until the server ends.
+    `truncated` cuts the body in the middle, as a whole answer; `cut` ends the connection there;
+    `hangs` never answers until the server ends.
     """
 
     match: str = ""
@@ -46,6 +47,7 @@ class Fault:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | Mapping[str, Any] | list[Any] = b""
     truncated: bool = False
+    cut: bool = False
     hangs: bool = False
     after: int = 0
     """Lets this many matching requests pass before it begins."""
@@ -122,6 +124,12 @@ async def _misbehave(fault: Fault, served: Served, send: Send) -> None:
         headers.append((b"content-type", b"application/json; charset=utf-8"))
     if fault.truncated:
         body = (body or b'[{"id": 1, "title": "cut in the midd')[: max(1, len(body) // 2 or 30)]
+    if fault.cut:
+        # Promises more than is sent, at which the server closes the connection.
+        headers.append((b"content-length", str(len(body) + 100).encode()))
+        await send({"type": "http.response.start", "status": fault.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body or b"{", "more_body": True})
+        return
     await send({"type": "http.response.start", "status": fault.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
@@ -134,7 +142,7 @@ def serve(app: App, *, port: int = 0) -> Iterator[Served]:
         _noting(app, served),
         host="127.0.0.1",
         port=port,
-        log_level="error",
+        log_level="critical",
         lifespan="off",
         timeout_graceful_shutdown=1,
     )
