@@ -17,6 +17,9 @@ FACTS_BEGIN = "<!-- facts: written by `lightfast docs` -->"
 FACTS_END = "<!-- end of facts -->"
 
 _VIEW_COMMENT = re.compile(r"COMMENT ON VIEW lightfast\.(\w+) IS\s+'((?:[^']|'')*)'")
+_FUNCTION_COMMENT = re.compile(
+    r"COMMENT ON FUNCTION lightfast\.(\w+\([^)]*\)) IS\s+'((?:[^']|'')*)'"
+)
 
 
 def stale_pages(docs: Path = CHECKOUT / "docs") -> dict[Path, str]:
@@ -64,7 +67,11 @@ def data_dictionary() -> str:
         parts.append(f"## {table.name}\n\n{table.comment}\n\n" + "\n".join(rows))
     parts.append(
         "## Views\n\n| view | one row is |\n|---|---|\n"
-        + "\n".join(f"| {n} | {c} |" for n, c in _views())
+        + "\n".join(f"| {n} | {c} |" for n, c in _sql_comments(_VIEW_COMMENT))
+    )
+    parts.append(
+        "## Functions\n\n| function | answers |\n|---|---|\n"
+        + "\n".join(f"| `{n}` | {c} |" for n, c in _sql_comments(_FUNCTION_COMMENT))
     )
     parts.append(values_section(read_vocabulary(CHECKOUT / "docs" / "vocabulary.json")))
     return "\n\n".join(parts) + "\n"
@@ -95,11 +102,12 @@ def events_page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _views() -> list[tuple[str, str]]:
+def _sql_comments(pattern: re.Pattern[str]) -> list[tuple[str, str]]:
+    """(name, comment) of what the migrations' SQL files define, sorted."""
     versions = CHECKOUT / "lightfast_pipelines" / "store" / "migrations" / "versions"
     comments: dict[str, str] = {}
     for file in sorted([*versions.glob("*.sql"), *versions.glob("*.py")]):
-        for name, comment in _VIEW_COMMENT.findall(file.read_text()):
+        for name, comment in pattern.findall(file.read_text()):
             comments[name] = comment.replace("''", "'").replace("|", "\\|")
     return sorted(comments.items())
 

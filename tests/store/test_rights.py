@@ -58,6 +58,13 @@ _RECEIVER = {
     ),
 }
 _FUNCTIONS = {"make_body_partition(date)", "body_to_json(bytea)"}
+_TIME = "timestamp with time zone"
+_FUNCTIONS_OF_ANALYSTS = {
+    "workspace_named(text)",
+    f"states_of(bigint,text,{_TIME},{_TIME})",
+    f"states_as_known(text,text,{_TIME},{_TIME})",
+    f"state_at(text,text,{_TIME})",
+}
 
 _RIGHTS = """
 WITH acls (name, owner, acl) AS (
@@ -98,7 +105,11 @@ def _expected(database: Database) -> set[tuple[str, str, str]]:
         for right in _LESS.get(table, _WORK)
     }
     rights |= {("lightfast_pipeline", view, "SELECT") for view in _VIEWS}
-    rights |= {("lightfast_pipeline", function, "EXECUTE") for function in _FUNCTIONS}
+    rights |= {
+        ("lightfast_pipeline", function, "EXECUTE")
+        for function in _FUNCTIONS | _FUNCTIONS_OF_ANALYSTS
+    }
+    rights |= {("lightfast_analyst", function, "EXECUTE") for function in _FUNCTIONS_OF_ANALYSTS}
     with database.connect("migrator") as conn:
         rights |= {
             ("lightfast_pipeline", sequence, "USAGE")

@@ -81,7 +81,9 @@ temporal_states = Table(
     reference(
         "related_observation_id", "observations.id", "Observation that began it.", nullable=True
     ),
+    # One index per clock, for questions about a moment before and after the time of knowledge.
     Index("ix_temporal_states_entity", "workspace_id", "entity_id", "state_type", "valid_from"),
+    Index("ix_temporal_states_recorded", "workspace_id", "entity_id", "state_type", "recorded_at"),
     Index(
         "uq_temporal_states_current",
         "workspace_id",

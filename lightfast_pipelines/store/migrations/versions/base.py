@@ -1,7 +1,7 @@
 """The whole schema: the tables as `store/tables` defines them, then what only SQL can define.
 
 Until the first release this is the only migration. To change the schema before then, change the tables
-(or `memory.sql`, `rights.sql`), raise `BASE_REVISION` in `store/migrate.py`, and create your database
+(or the SQL files beside this one), raise `BASE_REVISION` in `store/migrate.py`, and create your database
 anew; an older database is refused with a message that says how.
 
 The first release freezes this migration: it then executes the statements that `pg_dump -s` prints
@@ -30,6 +30,6 @@ def upgrade() -> None:
     metadata.create_all(connection, checkfirst=False)
     # Where the server trusts its private socket, each role logs in; elsewhere SET ROLE takes it.
     login = "LOGIN" if context.config.attributes["roles_log_in"] else "NOLOGIN"
-    for name in ("memory.sql", "rights.sql"):
+    for name in ("memory.sql", "states.sql", "rights.sql"):
         statements = (Path(__file__).parent / name).read_text().replace("{login}", login)
         connection.exec_driver_sql(statements.replace("%", "%%"))

@@ -61,3 +61,12 @@ REVOKE ALL ON
 REVOKE ALL ON FUNCTION lightfast.make_body_partition(date), lightfast.body_to_json(bytea) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION lightfast.make_body_partition(date), lightfast.body_to_json(bytea)
   TO lightfast_pipeline;
+
+REVOKE ALL ON FUNCTION
+  lightfast.workspace_named(text), lightfast.states_of(bigint, text, timestamptz, timestamptz),
+  lightfast.states_as_known(text, text, timestamptz, timestamptz),
+  lightfast.state_at(text, text, timestamptz) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION
+  lightfast.workspace_named(text), lightfast.states_of(bigint, text, timestamptz, timestamptz),
+  lightfast.states_as_known(text, text, timestamptz, timestamptz),
+  lightfast.state_at(text, text, timestamptz) TO lightfast_pipeline, lightfast_analyst;
