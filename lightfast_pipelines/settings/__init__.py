@@ -326,6 +326,28 @@ class Settings(BaseSettings):
         description="Tokens (input and output) that the language model may use in a day (UTC).",
     )
 
+    pinecone_api_key: SecretStr | None = Field(
+        default=None,
+        alias="PINECONE_API_KEY",
+        description="Turns on Pinecone for searching vectors; Postgres keeps them all the same.",
+    )
+    pinecone_index: str = Field(
+        default="lightfast",
+        min_length=1,
+        alias="PINECONE_INDEX",
+        description="Name of the index; its dimension has to be the embedder's, its metric cosine.",
+    )
+    pinecone_host: ApiAddress = Field(
+        default=None,
+        alias="PINECONE_HOST",
+        description="The index's own address, as https://HOST; unset: asked for by its name.",
+    )
+    pinecone_api_url: ApiAddress = Field(
+        default=None,
+        alias="PINECONE_API_URL",
+        description="Pinecone's control plane; default https://api.pinecone.io.",
+    )
+
     @classmethod
     def secret_names(cls) -> set[str]:
         """Variables that hold a secret."""
