@@ -48,7 +48,8 @@ REVOKE UPDATE, DELETE ON lightfast.raw_payloads, lightfast.raw_bodies, lightfast
 REVOKE INSERT, DELETE ON lightfast.partition_start FROM lightfast_pipeline;
 REVOKE INSERT, UPDATE, DELETE ON
   lightfast.deliveries, lightfast.delivery_bodies, lightfast.observation_people,
-  lightfast.remembered, lightfast.schema_version, lightfast.raw_bodies_default
+  lightfast.remembered, lightfast.summary_sentences, lightfast.schema_version,
+  lightfast.raw_bodies_default
   FROM lightfast_pipeline;
 
 -- The analyst reads everything but bodies, secrets, credentials and views of them.
