@@ -21,7 +21,9 @@ from lightfast_pipelines.assets._turn import progress_log, turn
 from lightfast_pipelines.clustering.consolidation import ConsolidationReport, consolidate
 from lightfast_pipelines.inbox.pending import cluster_sizes
 from lightfast_pipelines.inbox.rule_versions import code_version
+from lightfast_pipelines.people.decisions import count_decisions
 from lightfast_pipelines.people.organisations import PeopleReport
+from lightfast_pipelines.people.review_list import count_doubtful
 from lightfast_pipelines.resources.models import Embedder
 from lightfast_pipelines.store.database import Database
 
@@ -29,7 +31,16 @@ from lightfast_pipelines.store.database import Database
 @dg.multi_asset(
     specs=[
         table_spec(
-            "actors", deps=["actor_identities"], skippable=True, code_version=code_version("actors")
+            "actors",
+            description=(
+                "One row: a person or bot of an organisation, with the identities that belong together. "
+                "`lightfast people review` lists the pairs that are doubtful, `accept`, `reject` and "
+                "`undo` decide them for good, and `lightfast people show NAME` says why each identity "
+                "belongs."
+            ),
+            deps=["actor_identities"],
+            skippable=True,
+            code_version=code_version("actors"),
         ),
         table_spec(
             "cluster_consolidation",
@@ -58,8 +69,15 @@ def actors_and_clusters(
         report = consolidate(conn, embedder, now=datetime.now(UTC), progress=progress)
         actors, clusters = table_rows(conn, "actors"), table_rows(conn, "clusters")
         sizes = cluster_sizes(conn)
+        doubtful, decisions = count_doubtful(conn), count_decisions(conn)
     yield dg.MaterializeResult(
-        asset_key="actors", metadata={"dagster/row_count": actors, **_of_people(report.people)}
+        asset_key="actors",
+        metadata={
+            "dagster/row_count": actors,
+            "doubtful_pairs": doubtful,
+            "decisions": decisions,
+            **_of_people(report.people),
+        },
     )
     yield dg.MaterializeResult(
         asset_key="cluster_consolidation",

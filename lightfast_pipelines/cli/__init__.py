@@ -15,6 +15,7 @@ from lightfast_pipelines.cli import (
     integrations,
     keys,
     outages,
+    people,
     process,
     questions,
     up,
@@ -36,6 +37,7 @@ app.command("outages")(outages.outages)
 app.command("process")(process.process)
 app.command("status")(questions.status)
 app.command("waiting")(questions.waiting)
+app.add_typer(people.people_app, name="people")
 app.command("why")(questions.why)
 app.command("state")(questions.state)
 app.command("chain")(chain.chain)

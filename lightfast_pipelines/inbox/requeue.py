@@ -38,6 +38,7 @@ DERIVED = (
     "occurrences",
     "observation_sources",
     "observations",
+    "doubtful_identities",
     "actor_identities",
     "actor_profiles",
     "actors",

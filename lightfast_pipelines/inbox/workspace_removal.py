@@ -60,6 +60,9 @@ def remove_workspace(
     observations = _delete_derived_rows(conn, workspace)
     conn.execute("DELETE FROM lightfast.workspaces WHERE id = %s", (workspace.id,))
     _clean_up_organisation(conn, workspace, last)
+    if last and deliveries:
+        # Decisions about people are inputs too, and go with the deliveries that name them.
+        conn.execute("DELETE FROM lightfast.actor_decisions WHERE org_id = %s", (workspace.org_id,))
     unshared = _count(conn, "SELECT count(*) FROM left_alone")
     if deliveries:
         _delete_deliveries(conn)

@@ -1,16 +1,21 @@
 """Decides an organisation's actors from its identities and writes what changed.
 
-The rule is in `domain/people.py`. Facts refer to identities, so merging two actors rewrites no fact.
+The rule is in `domain/people/`. Facts refer to identities, so merging two actors rewrites no fact.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+import msgspec
+
 from lightfast_pipelines.domain.people.decide import decide
-from lightfast_pipelines.domain.people.identities import Identity
+from lightfast_pipelines.domain.people.identities import Actor, Identity
+from lightfast_pipelines.people.commit_names import commit_authors, name_after_authors
+from lightfast_pipelines.people.decisions import valid_decisions
+from lightfast_pipelines.people.review_list import write_review_list
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.staging import stage
 
@@ -18,39 +23,77 @@ from lightfast_pipelines.store.staging import stage
 @dataclass(frozen=True, slots=True)
 class ActorReport:
     """Counts; `joined` identities share an actor, `changed` are the ids of identities whose actor
-    changed."""
+    changed, `doubtful` pairs are on the review list, `decisions` of people are valid."""
 
     identities: int = 0
     actors: int = 0
     bots: int = 0
     joined: int = 0
+    doubtful: int = 0
+    decisions: int = 0
     changed: tuple[int, ...] = ()
 
 
 def decide_actors(conn: Connection, org_id: str, *, now: datetime) -> ActorReport:
-    """Writes the actors and the actor of each identity; the caller commits.
+    """Writes the actors, the actor of each identity and the doubtful pairs; the caller commits.
 
     Rows that do not change are not written; actors without an identity are removed.
     """
+    named = commit_authors(conn, org_id)
+    numbers: dict[str, int] = {}
+    before: dict[str, str | None] = {}
+    identities = []
+    for identity, number, actor in _read_identities(conn, org_id):
+        numbers[identity.key], before[identity.key] = number, actor
+        # Of several names that commits give to an account, none is evidence of who it is.
+        several = identity.key in named and named[identity.key].names > 1
+        identities.append(replace(identity, name=None) if several else identity)
+    decisions = valid_decisions(conn, org_id)
+    decided = decide(org_id, identities, decisions)
+    _write_actors(conn, org_id, name_after_authors(decided.actors, named))
+    _write_memberships(conn, decided.actors, numbers, now)
+    write_review_list(conn, org_id, decided.doubtful, numbers)
+    changed = [
+        numbers[member.identity.key]
+        for actor in decided.actors
+        for member in actor.members
+        if before[member.identity.key] != actor.id
+    ]
+    _mark_workspaces_due(conn, changed)
+    conn.execute(
+        """
+        DELETE FROM lightfast.actors a WHERE a.org_id = %s
+          AND NOT EXISTS (SELECT FROM lightfast.actor_identities i WHERE i.actor_id = a.id)
+        """,
+        (org_id,),
+    )
+    return ActorReport(
+        identities=len(identities),
+        actors=len(decided.actors),
+        bots=sum(actor.kind == "bot" for actor in decided.actors),
+        joined=sum(len(actor.members) for actor in decided.actors if len(actor.members) > 1),
+        doubtful=len(decided.doubtful),
+        decisions=len(decisions),
+        changed=tuple(sorted(changed)),
+    )
+
+
+def _read_identities(conn: Connection, org_id: str) -> Iterator[tuple[Identity, int, str | None]]:
+    """(identity, its id, its actor until now) of each."""
     rows = conn.execute(
         """
-        SELECT id, actor_id, mapping_method, confidence,
-               source, source_id, source_username, source_email, source_name, kind, email_verified,
-               ARRAY(SELECT jsonb_array_elements_text(stated->'logins'))
+        SELECT id, actor_id, ARRAY(SELECT jsonb_array_elements_text(stated->'logins')),
+               source, source_id, source_username, source_email, source_name, kind, email_verified
         FROM lightfast.actor_identities WHERE org_id = %s ORDER BY id
         """,
         (org_id,),
     ).fetchall()
-    numbers: dict[tuple[str, str], int] = {}
-    before: dict[int, tuple[str | None, str | None, float | None]] = {}
-    identities = []
-    for number, actor, method, confidence, *fields in rows:
-        *columns, logins = fields
-        identity = replace(Identity(*columns), logins=tuple(logins))
-        identities.append(identity)
-        numbers[identity.source, identity.source_id] = number
-        before[number] = (actor, method, confidence)
-    actors = decide(org_id, identities).actors
+    for number, actor, logins, *columns in rows:
+        yield replace(Identity(*columns), logins=tuple(logins)), number, actor
+
+
+def _write_actors(conn: Connection, org_id: str, actors: Sequence[Actor]) -> None:
+    """Writes those that are new or differ."""
     staged = stage(
         conn,
         "actors",
@@ -67,63 +110,42 @@ def decide_actors(conn: Connection, org_id: str, *, now: datetime) -> ActorRepor
           IS DISTINCT FROM (excluded.display_name, excluded.kind, excluded.identity_count)
         """
     )
-    changed = _write_memberships(
-        conn,
-        {
-            numbers[member.identity.source, member.identity.source_id]: (
-                actor.id,
-                member.method,
-                member.confidence,
-            )
-            for actor in actors
-            for member in actor.members
-        },
-        before,
-        now,
-    )
-    _mark_workspaces_due(conn, changed)
-    conn.execute(
-        """
-        DELETE FROM lightfast.actors a WHERE a.org_id = %s
-          AND NOT EXISTS (SELECT FROM lightfast.actor_identities i WHERE i.actor_id = a.id)
-        """,
-        (org_id,),
-    )
-    return ActorReport(
-        identities=len(identities),
-        actors=len(actors),
-        bots=sum(actor.kind == "bot" for actor in actors),
-        joined=sum(len(actor.members) for actor in actors if len(actor.members) > 1),
-        changed=changed,
-    )
 
 
 def _write_memberships(
-    conn: Connection,
-    after: dict[int, tuple[str, str, float]],
-    before: dict[int, tuple[str | None, str | None, float | None]],
-    now: datetime,
-) -> tuple[int, ...]:
-    """Writes those that differ; returns the identities whose actor changed."""
-    # `real` keeps 7 digits: 0.95 is read as 0.949999988.
-    differing = [
-        (number, *new)
-        for number, new in sorted(after.items())
-        if before[number][:2] != new[:2] or abs((before[number][2] or 0) - new[2]) > 1e-6
-    ]
-    if differing:
-        conn.execute(
-            """
-            UPDATE lightfast.actor_identities i
-            SET actor_id = n.actor_id, mapping_method = n.method, confidence = n.confidence,
-                mapped_at = %s
-            FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::real[])
-              AS n (id, actor_id, method, confidence)
-            WHERE i.id = n.id
-            """,
-            (now, *(list(column) for column in zip(*differing, strict=True))),
-        )
-    return tuple(number for number, actor, *_ in differing if before[number][0] != actor)
+    conn: Connection, actors: Sequence[Actor], numbers: Mapping[str, int], now: datetime
+) -> None:
+    """Writes the actor of each identity and why it belongs there, where that differs."""
+    staged = stage(
+        conn,
+        "actor_identities",
+        ("id", "actor_id", "mapping_method", "confidence", "joined_to", "mapping_evidence"),
+        (
+            (
+                numbers[member.identity.key],
+                actor.id,
+                member.method,
+                member.confidence,
+                member.joined_to,
+                msgspec.json.encode(member.evidence).decode(),
+            )
+            for actor in actors
+            for member in actor.members
+        ),
+    )
+    conn.execute(
+        f"""
+        UPDATE lightfast.actor_identities i
+        SET actor_id = n.actor_id, mapping_method = n.mapping_method, confidence = n.confidence,
+            joined_to = n.joined_to, mapping_evidence = n.mapping_evidence, mapped_at = %s
+        FROM {staged} n
+        WHERE i.id = n.id
+          AND (i.actor_id, i.mapping_method, i.confidence, i.joined_to, i.mapping_evidence)
+            IS DISTINCT FROM
+              (n.actor_id, n.mapping_method, n.confidence, n.joined_to, n.mapping_evidence)
+        """,
+        (now,),
+    )
 
 
 def _mark_workspaces_due(conn: Connection, identities: Sequence[int]) -> None:

@@ -49,7 +49,8 @@ _TABLES: dict[str, tuple[str, str, str]] = {
     ),
     "actor_identities": (
         """i.org_id, i.source, i.source_id, i.source_username, i.source_email, i.source_name,
-        i.avatar_url, i.kind, i.email_verified, i.actor_id, i.mapping_method, i.confidence""",
+        i.avatar_url, i.kind, i.email_verified, i.actor_id, i.mapping_method, i.confidence, i.joined_to,
+        i.mapping_evidence""",
         "lightfast.actor_identities i",
         "",
     ),

@@ -20,16 +20,11 @@ _LESS = {
     "raw_bodies": {"SELECT", "INSERT"},
     "raw_bodies_default": {"SELECT"},
     "activity": {"SELECT", "INSERT"},
+    "actor_decisions": {"SELECT", "INSERT"},
     "partition_start": {"SELECT", "UPDATE"},
     "schema_version": {"SELECT"},
 }
-_VIEWS = {
-    "deliveries",
-    "delivery_bodies",
-    "observation_people",
-    "remembered",
-    "summary_sentences",
-}
+_VIEWS = {"deliveries", "delivery_bodies", "observation_people", "remembered"}
 _NOT_FOR_ANALYSTS = {
     "raw_bodies",
     "raw_bodies_default",

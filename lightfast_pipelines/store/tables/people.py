@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import (
     REAL,
     Boolean,
+    CheckConstraint,
     ForeignKey,
     Index,
     Integer,
@@ -64,8 +65,22 @@ actor_identities = Table(
         server_default=text("false"),
     ),
     column("actor_id", Text, "Its actor (actors.id); null until decided.", nullable=True),
-    column("mapping_method", Text, "Evidence that joins it to its actor.", nullable=True),
+    column("mapping_method", Text, "Strongest evidence that joins it; or `alone`.", nullable=True),
     column("confidence", REAL, "Confidence of that evidence, 0 to 1.", nullable=True),
+    column(
+        "joined_to",
+        KEY,
+        "Key (`source:source_id`) of the actor's identity that the evidence joins it to; "
+        "null if it is the only one.",
+        nullable=True,
+    ),
+    column(
+        "mapping_evidence",
+        JSONB,
+        "All evidence that joins it: [{rule, kind (decided, verified or claimed), confidence, "
+        "detail}], strongest first.",
+        server_default=EMPTY_LIST,
+    ),
     column("mapped_at", TIME, "When it was decided.", nullable=True),
     column(
         "stated",
@@ -77,6 +92,53 @@ actor_identities = Table(
     Index("ix_actor_identities_actor", "actor_id"),
     Index("ix_actor_identities_email", "org_id", "source_email"),
     comment="An account at a provider, or a name and address in commits.",
+)
+
+_VERDICTS = "accept (one person), reject (two people) or undo (a merge was wrong: two people)."
+
+actor_decisions = Table(
+    "actor_decisions",
+    metadata,
+    serial_id("Serial number; the latest decision about a pair counts."),
+    column("org_id", Text, "Organisation."),
+    column(
+        "pair_id",
+        KEY,
+        "Hash of the organisation and both identity keys, by which commands name the pair.",
+    ),
+    column("left_source", Text, "Provider of the identity with the smaller key, or `git`."),
+    column("left_source_id", KEY, "Its id there, as in actor_identities.source_id."),
+    column("right_source", Text, "Provider of the other identity, or `git`."),
+    column("right_source_id", KEY, "Its id there, as in actor_identities.source_id."),
+    column("verdict", Text, _VERDICTS),
+    column("decided_by", Text, "Who decided."),
+    column("decided_at", TIME, "When."),
+    column("note", Text, "Why, in their words.", nullable=True),
+    CheckConstraint("verdict IN ('accept', 'reject', 'undo')", name="ck_actor_decisions_verdict"),
+    Index("ix_actor_decisions_pair", "org_id", "pair_id", "id"),
+    comment="A person decided whether two identities are one person. An input: rows are only added, "
+    "and a rebuild keeps them.",
+)
+
+doubtful_identities = Table(
+    "doubtful_identities",
+    metadata,
+    column("id", KEY, "Hash of the organisation and both identity keys.", primary_key=True),
+    column("org_id", Text, "Organisation."),
+    reference("left_identity_id", "actor_identities.id", "The identity with the smaller key."),
+    reference("right_identity_id", "actor_identities.id", "The other identity."),
+    column("confidence", REAL, "Confidence that they are one person, 0 to 1."),
+    column(
+        "evidence",
+        JSONB,
+        "What speaks for it: [{rule, kind, confidence, detail}], strongest first.",
+        server_default=EMPTY_LIST,
+    ),
+    Index("ix_doubtful_identities_org", "org_id", "confidence"),
+    Index("ix_doubtful_identities_left", "left_identity_id"),
+    Index("ix_doubtful_identities_right", "right_identity_id"),
+    comment="Two identities that may be one person, for a person to decide: the most certain pairs of "
+    "an organisation.",
 )
 
 identity_mentions = Table(

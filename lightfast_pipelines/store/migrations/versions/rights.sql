@@ -40,16 +40,17 @@ GRANT SELECT (id, provider, external_id, status) ON lightfast.installations TO l
 -- Every process checks that it fits the database.
 GRANT SELECT ON lightfast.schema_version TO lightfast_receiver;
 
--- The pipeline works on everything, but deliveries and the activity log are insert-only.
+-- The pipeline works on everything, but deliveries, people's decisions and the activity log are
+-- insert-only.
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA lightfast TO lightfast_pipeline;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA lightfast TO lightfast_pipeline;
-REVOKE UPDATE, DELETE ON lightfast.raw_payloads, lightfast.raw_bodies, lightfast.activity
+REVOKE UPDATE, DELETE ON
+  lightfast.raw_payloads, lightfast.raw_bodies, lightfast.activity, lightfast.actor_decisions
   FROM lightfast_pipeline;
 REVOKE INSERT, DELETE ON lightfast.partition_start FROM lightfast_pipeline;
 REVOKE INSERT, UPDATE, DELETE ON
   lightfast.deliveries, lightfast.delivery_bodies, lightfast.observation_people,
-  lightfast.remembered, lightfast.summary_sentences, lightfast.schema_version,
-  lightfast.raw_bodies_default
+  lightfast.remembered, lightfast.schema_version, lightfast.raw_bodies_default
   FROM lightfast_pipeline;
 
 -- The analyst reads everything but bodies, secrets, credentials and views of them.
