@@ -70,7 +70,7 @@ _MEMBERS = """
 SELECT m.cluster_id, c.keywords, o.external_id, o.subject_key, o.source_type,
        extract(epoch FROM o.occurred_at)::float8, o.title, left(o.content, 4000),
        coalesce(a.display_name, i.source_name, i.source_username),
-       coalesce(a.kind, i.kind, '') = 'bot'
+       coalesce(a.kind, i.kind, '') = 'bot', md5(o.title || E'\\x1f' || o.content)
 FROM lightfast.cluster_members m
 JOIN lightfast.clusters c ON c.id = m.cluster_id
 JOIN lightfast.observations o ON o.id = m.observation_id
@@ -78,6 +78,13 @@ LEFT JOIN lightfast.actor_identities i ON i.id = coalesce(o.author_identity_id, 
 LEFT JOIN lightfast.actors a ON a.id = i.actor_id
 WHERE m.cluster_id = ANY(%s) AND NOT o.is_deleted
 ORDER BY m.cluster_id
+"""
+
+
+# Clusters whose summary quotes an observation that was deleted or whose text has changed since.
+_STALE = """
+SELECT DISTINCT cluster_id FROM lightfast.summary_sentences
+WHERE workspace_id = %s AND position > 1 AND is_stale
 """
 
 
@@ -154,18 +161,15 @@ def _summarize(
 def _outdated(conn: Connection, workspace_id: int, report: SummaryReport, force: bool) -> list[str]:
     """The clusters whose summary has to be written, in order of their ids."""
     outdated = []
+    stale = {cluster for (cluster,) in conn.execute(_STALE, (workspace_id,))}
     with conn.cursor("lightfast_summaries") as cursor:
         cursor.itersize = 1_000
         for cluster, members, citations in cursor.execute(
             _CLUSTERS, (workspace_id, FEWEST_MEMBERS)
         ):
             report.clusters += 1
-            cited = [frozenset(citation["observations"]) for citation in citations]
-            if (
-                force
-                or not cited
-                or is_outdated(cited[0], frozenset().union(*cited[1:]), frozenset(members))
-            ):
+            cited = frozenset(citations[0]["observations"]) if citations else None
+            if force or cited is None or cluster in stale or is_outdated(cited, frozenset(members)):
                 outdated.append(cluster)
     conn.commit()
     return outdated
@@ -223,7 +227,11 @@ def _write(
 def _citations(sentences: Sequence[Sentence]) -> str:
     return msgspec.json.encode(
         [
-            {"sentence": sentence.text, "observations": sentence.observations}
+            {
+                "sentence": sentence.text,
+                "observations": sentence.observations,
+                **({"text_hash": sentence.text_hash} if sentence.text_hash else {}),
+            }
             for sentence in sentences
         ]
     ).decode()

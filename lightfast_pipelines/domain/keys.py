@@ -302,6 +302,16 @@ def config(name: str) -> str:
 
 
 @fits_an_index
+def service(name: str) -> str:
+    """A service by the name that texts use.
+
+    >>> service("Payment Gateway")
+    'service:payment-gateway'
+    """
+    return f"service:{'-'.join(name.lower().split())}"
+
+
+@fits_an_index
 def source_id(entity_key: str, transition: str, discriminator: str | int | None = None) -> str:
     """Identity of an observation: its subject, what happened, and a discriminator for repetitions.
 

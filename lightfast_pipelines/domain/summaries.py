@@ -6,6 +6,7 @@ order of the members. `clustering/summaries.py` reads and writes.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from collections import Counter, defaultdict
@@ -20,7 +21,7 @@ RULE_VERSION = 2
 
 # A cluster with fewer members is read faster than its summary.
 FEWEST_MEMBERS = 5
-# A summary is outdated once this share of the members it was written for has come or gone.
+# A summary is outdated once its cluster has grown by this share.
 CHANGED_SHARE = 0.2
 
 _MOST_SENTENCES = 3
@@ -58,7 +59,8 @@ _ONE_EACH = frozenset({"comment", "review", "error", "alert"})
 class Member:
     """An observation of the cluster.
 
-    `at` is in seconds since 1970, `who` is the author's name or None, `is_bot` whether that is a bot.
+    `at` is in seconds since 1970, `who` is the author's name or None, `is_bot` whether that is a bot;
+    `text_hash` is that of its whole title and content.
     """
 
     external_id: str
@@ -69,14 +71,19 @@ class Member:
     content: str = ""
     who: str | None = None
     is_bot: bool = False
+    text_hash: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """`observations` are the external ids of the members that say it, sorted."""
+    """`observations` are the external ids of the members that say it, sorted.
+
+    `text_hash` is that of their texts if the sentence quotes these, and None if it only counts.
+    """
 
     text: str
     observations: tuple[str, ...]
+    text_hash: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +108,25 @@ def summarize(members: Sequence[Member], keywords: Sequence[str]) -> tuple[Sente
     most = _MOST_SENTENCES_OF_FEW if len(members) < _FEW else _MOST_SENTENCES
     chosen = _choose(_candidates(members, frozenset(keywords)), most)
     chosen.sort(key=lambda candidate: (candidate.at, candidate.text))
-    return (facts, *(Sentence(each.text, each.observations) for each in chosen))
+    return (facts, *(cite(each.text, each.observations, members) for each in chosen))
 
 
-def is_outdated(cited: frozenset[str], said: frozenset[str], members: frozenset[str]) -> bool:
-    """Whether a summary has to be rewritten.
+def cite(text: str, observations: Iterable[str], members: Iterable[Member]) -> Sentence:
+    """The sentence with its citations and the hash of their texts, as the view `summary_sentences` makes it."""
+    cited = sorted(set(observations))
+    hashes = {member.external_id: member.text_hash for member in members}
+    joined = "".join(hashes[observation] for observation in cited)
+    return Sentence(
+        text, tuple(cited), hashlib.md5(joined.encode(), usedforsecurity=False).hexdigest()
+    )
 
-    `cited` are the members that it was written for, `said` those whose words it uses.
+
+def is_outdated(cited: frozenset[str], members: frozenset[str]) -> bool:
+    """Whether a summary of the `cited` members has to be rewritten for these members.
+
+    It has to be if it cites one that is gone, or if the cluster has grown by a fifth.
     """
-    changed = len(cited ^ members)
-    return changed >= CHANGED_SHARE * max(1, len(cited)) or not said <= members
+    return not cited <= members or len(members - cited) >= CHANGED_SHARE * max(1, len(cited))
 
 
 def _candidates(members: Sequence[Member], keywords: frozenset[str]) -> list[_Candidate]:

@@ -28,3 +28,8 @@ class Embedder(EmbeddingModel, Protocol):
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(len(texts), dimensions) float32, rows of length 1; all zeros for a text without a token."""
         ...
+
+
+def plain_text(text: str) -> str:
+    """The text as UTF-8 can encode it: a lone surrogate becomes `?`, NUL a space."""
+    return text.replace("\0", " ").encode("utf-8", "replace").decode()

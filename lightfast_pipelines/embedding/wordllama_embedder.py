@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lightfast_pipelines.embedding.embedder import plain_text
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -38,7 +40,7 @@ class WordLlamaEmbedder:
             return vectors
         weights, tokenizer = _weights_and_tokenizer()
         for start in range(0, len(texts), _TEXTS_AT_ONCE):
-            chunk = [_plain(text) for text in texts[start : start + _TEXTS_AT_ONCE]]
+            chunk = [plain_text(text) for text in texts[start : start + _TEXTS_AT_ONCE]]
             encoded = tokenizer.encode_batch_fast(chunk, add_special_tokens=False)
             for rows, tokens in _groups(encoding.ids for encoding in encoded):
                 ids = np.clip(np.concatenate(tokens), 0, len(weights) - 1)
@@ -47,11 +49,6 @@ class WordLlamaEmbedder:
                 lengths = np.linalg.norm(sums, axis=1, keepdims=True)
                 vectors[[start + row for row in rows]] = sums / np.where(lengths > 0, lengths, 1)
         return vectors
-
-
-def _plain(text: str) -> str:
-    """The text as UTF-8 can encode it: a lone surrogate becomes `?`, NUL a space."""
-    return text.replace("\0", " ").encode("utf-8", "replace").decode()
 
 
 def _groups(

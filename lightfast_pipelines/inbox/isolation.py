@@ -43,6 +43,13 @@ _MOST_UNPROVEN = 20
 _log = logging.getLogger(__name__)
 
 Do = Callable[[Sequence[int]], None]
+
+
+class ServiceUnavailableError(Exception):
+    """A service outside does not answer usably. No observation is at fault, and smaller parts of a page
+    would only ask it more often: the error ends the run."""
+
+
 Result = TypeVar("Result")
 
 
@@ -302,7 +309,7 @@ def _error_of(
 ) -> Exception | None:
     """The error of `do` in a transaction that is committed, or rolled back if `keep` is false.
 
-    Raises the error if the connection is lost.
+    Raises the error if the connection is lost, or a service outside is not available.
     """
     try:
         with conn.transaction(force_rollback=not keep) if in_one_transaction else nullcontext():
@@ -312,6 +319,8 @@ def _error_of(
         if conn.closed:
             raise
         conn.rollback()
+        if isinstance(error, ServiceUnavailableError):
+            raise
         return error
     return None
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from lightfast_pipelines.settings.addresses import (
+    ApiAddress,
     Network,
-    api_address,
     dagster_address,
     host_names,
     networks,
@@ -26,6 +26,7 @@ from lightfast_pipelines.settings.addresses import (
 )
 from lightfast_pipelines.settings.home import Home, find_home
 from lightfast_pipelines.settings.mistakes import SettingsError, explain
+from lightfast_pipelines.settings.services import ServiceSettings
 
 __all__ = ["Settings", "SettingsError", "settings", "the_home"]
 
@@ -33,7 +34,6 @@ __all__ = ["Settings", "SettingsError", "settings", "the_home"]
 # costs Dagster time.
 _EARLIEST_DAY = date(2008, 1, 1)
 
-ApiAddress = Annotated[str | None, AfterValidator(api_address)]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 
@@ -57,7 +57,7 @@ def _upper(value: object) -> object:
     return value.strip().upper() if isinstance(value, str) else value
 
 
-class Settings(BaseSettings):
+class Settings(ServiceSettings):
     """Settings of every process. A field's description is what `docs/operations.md` prints."""
 
     # Read by alias only: by field name, the variable HOME would set `home`, and HOST `host`.
@@ -301,29 +301,6 @@ class Settings(BaseSettings):
         le=1,
         alias="LIGHTFAST_SWEEP_SHARE",
         description="Share of each rate limit that sweeps may use in an hour.",
-    )
-
-    anthropic_api_key: SecretStr | None = Field(
-        default=None,
-        alias="ANTHROPIC_API_KEY",
-        description="Turns on the language model. Unset: local rules alone, and nothing calls out.",
-    )
-    anthropic_base_url: ApiAddress = Field(
-        default=None,
-        alias="ANTHROPIC_BASE_URL",
-        description="Anthropic's API; default https://api.anthropic.com. For a proxy.",
-    )
-    anthropic_model: str = Field(
-        default="claude-haiku-5-5",
-        min_length=1,
-        alias="LIGHTFAST_ANTHROPIC_MODEL",
-        description="Claude model to ask; answers that are stored already are kept.",
-    )
-    anthropic_daily_tokens: int = Field(
-        default=2_000_000,
-        ge=0,
-        alias="LIGHTFAST_ANTHROPIC_DAILY_TOKENS",
-        description="Tokens (input and output) that the language model may use in a day (UTC).",
     )
 
     @classmethod

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Annotated
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
-from pydantic import SecretStr
+from pydantic import AfterValidator, SecretStr
 
 Network = IPv4Network | IPv6Network
 
@@ -46,6 +47,10 @@ def api_address(url: str | None) -> str | None:
     if parts.username or parts.password:
         raise ValueError("an address without user and password: credentials are stored sealed")
     return url.strip().rstrip("/")
+
+
+ApiAddress = Annotated[str | None, AfterValidator(api_address)]
+"""The type of a setting that holds the address of an API."""
 
 
 def networks(text: str) -> list[Network]:

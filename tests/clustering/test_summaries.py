@@ -131,6 +131,51 @@ def test_a_summary_does_not_cite_deleted_observations(conn: Connection, memory: 
     assert quoted not in str(row["summary_citations"])
 
 
+def stale_sentences(conn: Connection) -> list[int]:
+    rows = conn.execute(
+        "SELECT position FROM lightfast.summary_sentences WHERE is_stale ORDER BY position"
+    ).fetchall()
+    conn.rollback()
+    return [position for (position,) in rows]
+
+
+def test_sentences_are_stale_from_the_moment_that_an_observation_they_cite_is_deleted(
+    conn: Connection, memory: Memory
+) -> None:
+    commits(memory, 0, 20)
+    update(memory)
+    assert stale_sentences(conn) == []
+    (row,) = summaries(conn)
+    quoted = row["summary_citations"][1]["observations"][0]
+    conn.execute(
+        "UPDATE lightfast.observations SET is_deleted = true WHERE external_id = %s", (quoted,)
+    )
+    conn.commit()
+    assert stale_sentences(conn) == [1, 2]
+    assert update(memory).written == 1
+    assert stale_sentences(conn) == []
+    (row,) = summaries(conn)
+    assert row["summary"].startswith("19 commits")
+    assert quoted not in str(row["summary_citations"])
+
+
+def test_a_sentence_is_stale_when_what_it_quotes_says_something_else_now(
+    conn: Connection, memory: Memory
+) -> None:
+    commits(memory, 0, 20)
+    update(memory)
+    (row,) = summaries(conn)
+    quoted = row["summary_citations"][1]["observations"][0]
+    conn.execute(
+        "UPDATE lightfast.observations SET title = 'Refund the order' WHERE external_id = %s",
+        (quoted,),
+    )
+    conn.commit()
+    assert stale_sentences(conn) == [2]
+    assert update(memory).written == 1
+    assert stale_sentences(conn) == []
+
+
 def test_a_cluster_that_shrinks_below_five_loses_its_summary(
     conn: Connection, memory: Memory
 ) -> None:

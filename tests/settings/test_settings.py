@@ -57,6 +57,9 @@ def test_a_setting_may_hold_two_secrets_during_rotation(monkeypatch: pytest.Monk
         ("LIGHTFAST_PARTITIONS_START", "31.01.2024", "a day, as 2024-01-31"),
         ("LIGHTFAST_LOG_LEVEL", "LOUD", "one of 'DEBUG', 'INFO'"),
         ("GITHUB_API_URL", "ghe.acme.com", "https://HOST"),
+        ("LIGHTFAST_OPENAI_MODEL", "ada", "'text-embedding-3-small' or 'text-embedding-3-large'"),
+        ("LIGHTFAST_OPENAI_DIMENSIONS", "2000", "or LIGHTFAST_OPENAI_MODEL=text-embedding-3-large"),
+        ("LIGHTFAST_OPENAI_DIMENSIONS", "3", "64 to 1536 dimensions for text-embedding-3-small"),
     ],
 )
 def test_a_wrong_setting_gives_one_line_with_its_value_and_what_is_valid(

@@ -24,7 +24,13 @@ _LESS = {
     "partition_start": {"SELECT", "UPDATE"},
     "schema_version": {"SELECT"},
 }
-_VIEWS = {"deliveries", "delivery_bodies", "observation_people", "remembered"}
+_VIEWS = {
+    "deliveries",
+    "delivery_bodies",
+    "observation_people",
+    "remembered",
+    "summary_sentences",
+}
 _NOT_FOR_ANALYSTS = {
     "raw_bodies",
     "raw_bodies_default",

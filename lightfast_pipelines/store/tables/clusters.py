@@ -57,7 +57,8 @@ clusters = Table(
     column(
         "summary_citations",
         JSONB,
-        "[{sentence, observations: [external ids]}]; the first entry lists all members at that time.",
+        "[{sentence, observations: [external ids], text_hash}]; the first entry lists all members at that "
+        "time. See the view summary_sentences.",
         server_default=EMPTY_LIST,
     ),
     column("summary_generated_at", TIME, "When the summary was written.", nullable=True),

@@ -112,6 +112,31 @@ SELECT * FROM lightfast.observations WHERE NOT is_deleted;
 COMMENT ON VIEW lightfast.remembered IS
   'The observations that search finds: those whose subject or own comment is not deleted.';
 
+CREATE VIEW lightfast.summary_sentences AS
+SELECT
+  c.workspace_id,
+  c.id AS cluster_id,
+  s.position::integer AS position,
+  s.item->>'sentence' AS sentence,
+  cited.ids AS observations,
+  now_there.observations < cardinality(cited.ids)
+    OR (s.item ? 'text_hash' AND now_there.text_hash IS DISTINCT FROM s.item->>'text_hash')
+    AS is_stale
+FROM lightfast.clusters c
+CROSS JOIN LATERAL jsonb_array_elements(c.summary_citations) WITH ORDINALITY AS s (item, position)
+CROSS JOIN LATERAL (
+  SELECT ARRAY(SELECT jsonb_array_elements_text(s.item->'observations')) AS ids
+) cited
+CROSS JOIN LATERAL (
+  SELECT count(*) AS observations,
+         md5(string_agg(CASE WHEN s.item ? 'text_hash' THEN md5(o.title || E'\x1f' || o.content) END, ''
+                        ORDER BY o.external_id COLLATE "C")) AS text_hash
+  FROM lightfast.observations o
+  WHERE o.external_id = ANY(cited.ids) AND o.workspace_id = c.workspace_id AND NOT o.is_deleted
+) now_there;
+COMMENT ON VIEW lightfast.summary_sentences IS
+  'A sentence of a cluster''s summary with the observations it cites. It is stale once one of them is deleted, or its text changes, until the summary is written again.';
+
 -- The year before the first start is what a first backfill usually asks for.
 INSERT INTO lightfast.partition_start (first_day)
 VALUES (date_trunc('year', (now() AT TIME ZONE 'UTC')::date - interval '1 year')::date);
