@@ -20,6 +20,7 @@ class Replayable(StrEnum):
 
 class ReplayStage(StrEnum):
     embeddings = "embeddings"
+    hosted_embeddings = "hosted_embeddings"
     clusters = "clusters"
     people = "people"
     consolidation = "consolidation"

@@ -7,6 +7,7 @@ stores the vectors.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -27,6 +28,30 @@ class Embedder(EmbeddingModel, Protocol):
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(len(texts), dimensions) float32, rows of length 1; all zeros for a text without a token."""
+        ...
+
+
+@dataclass(slots=True)
+class EmbeddingUsage:
+    """What a hosted embedder used since it was last asked, and its last failure."""
+
+    requests: int = 0
+    failures: int = 0
+    tokens: int = 0
+    error: str | None = None
+
+
+class HostedEmbedder(Embedder, Protocol):
+    """An embedder whose model is asked over the network and costs money.
+
+    `embed` raises ServiceUnavailableError if the service does not answer usably, and another error if
+    one of the texts is at fault.
+    """
+
+    provider: str
+
+    def take_usage(self) -> EmbeddingUsage:
+        """What was used since the last call, by failed requests too."""
         ...
 
 

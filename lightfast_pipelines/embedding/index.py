@@ -6,7 +6,7 @@ a hosted index holds copies of them, which `projection.py` keeps up to date.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Protocol, get_args
@@ -34,6 +34,17 @@ class Vectors:
     observation_ids: Sequence[int]
     views: Sequence[View]
     vectors: NDArray[np.float32]
+
+    def of(self, observations: Collection[int]) -> Vectors:
+        """Only the rows of these observations."""
+        rows = [row for row, id_ in enumerate(self.observation_ids) if id_ in observations]
+        return Vectors(
+            self.model,
+            [self.workspace_ids[row] for row in rows],
+            [self.observation_ids[row] for row in rows],
+            [self.views[row] for row in rows],
+            self.vectors[rows],
+        )
 
 
 @dataclass(frozen=True, slots=True)

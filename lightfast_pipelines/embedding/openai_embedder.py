@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lightfast_pipelines.embedding.embedder import plain_text
+from lightfast_pipelines.embedding.embedder import EmbeddingUsage, plain_text
 from lightfast_pipelines.inbox.isolation import ServiceUnavailableError
 from lightfast_pipelines.settings import Settings
 from lightfast_pipelines.settings.services import MOST_DIMENSIONS, OpenAIModel
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from openai.types import CreateEmbeddingResponse
 
-PROVIDER = "openai"
 _PUBLIC = "https://api.openai.com"
 
 # OpenAI's limits are 8,191 tokens a text and 300,000 a request. A token of a byte-level vocabulary has
@@ -46,22 +44,14 @@ class RefusedTextError(ValueError):
     """The service refused a request for its texts, or made an unusable vector of one of them."""
 
 
-@dataclass(slots=True)
-class EmbeddingUsage:
-    """What an embedder used since it was last asked, and the last failure."""
-
-    requests: int = 0
-    failures: int = 0
-    tokens: int = 0
-    error: str | None = None
-
-
 class OpenAIEmbedder:
     """Embeds by requests of bounded size; every vector has length 1, or is zero for a blank text.
 
     Raises ServiceUnavailableError if the service does not answer usably, RefusedTextError if one of the
     texts is at fault. `usage` adds up also what failed requests used.
     """
+
+    provider = "openai"
 
     def __init__(
         self,
@@ -106,7 +96,7 @@ class OpenAIEmbedder:
                 return self._ask(inputs)
             except _RetryLater as failure:
                 if attempt == _ATTEMPTS or failure.pause > _LONGEST_PAUSE:
-                    raise ServiceUnavailableError(str(failure)) from None
+                    raise ServiceUnavailableError(str(failure), failure.pause or None) from None
                 self._sleep(failure.pause or _FIRST_PAUSE * 2.0 ** (attempt - 1))
         raise AssertionError("the last attempt returns or raises")
 
@@ -175,14 +165,25 @@ class _RetryLater(Exception):
         self.pause = pause
 
 
-def openai_embedder(settings: Settings) -> OpenAIEmbedder | None:
-    """The embedder that the settings turn on; None without a key."""
+def openai_embedder(settings: Settings, name: str | None = None) -> OpenAIEmbedder | None:
+    """The embedder that the settings turn on; None without a key.
+
+    `name` asks for another model by the name its vectors carry, such as a former one that still serves
+    searches; None if OpenAI has no such model.
+    """
     if settings.openai_api_key is None:
         return None
+    model, dimensions = settings.openai_model, settings.openai_dimensions
+    if name is not None:
+        wanted, _, length = name.rpartition("-")
+        models = [known for known in MOST_DIMENSIONS if known == wanted]
+        if not models or not length.isdecimal():
+            return None
+        model, dimensions = models[0], int(length)
     return OpenAIEmbedder(
         settings.openai_api_key.get_secret_value(),
-        model=settings.openai_model,
-        dimensions=settings.openai_dimensions,
+        model=model,
+        dimensions=dimensions,
         url=settings.openai_api_url,
         timeout_seconds=settings.api_timeout_seconds,
     )

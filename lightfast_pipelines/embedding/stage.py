@@ -3,7 +3,8 @@
 It finds its work in the tables, so a run that is killed loses nothing: an observation is pending while
 it has no title vector of the current model, and its three views are written together. Capture deletes
 the vectors of an observation whose text changed, which makes it pending again. Workspaces take turns,
-so that none waits for all of another's backlog.
+so that none waits for all of another's backlog. Every observation gets local vectors; those that are
+significant are then queued for the hosted model, if there is one (`hosted_stage.py`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from lightfast_pipelines.inbox.isolation import ObservationStage
 from lightfast_pipelines.inbox.paged_stage import PageBounds, PagesReport, work_through
 from lightfast_pipelines.store.consolidation_marks import mark_changed
 from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.hosted_vectors import enqueue
 from lightfast_pipelines.store.pending_work import ON_THE_DAYS, PARTITION_DAY, TO_EMBED
 from lightfast_pipelines.store.stage_pages import PendingPages, StagePage
 from lightfast_pipelines.store.time_limit import TimeLimit
@@ -57,6 +59,19 @@ SELECT observation_id FROM lightfast.observation_vectors WHERE view = 'title' AN
 _WITNESS: LiteralString = """
 SELECT o.id, o.workspace_id, NULL, o.external_id, o.title, o.content
 FROM lightfast.observations o WHERE o.id = %s
+"""
+
+# Whether another local model has made vectors: one look-up in an index per model.
+_HAS_OTHER_MODELS: LiteralString = """
+WITH RECURSIVE models AS (
+  SELECT min(model) AS model FROM lightfast.observation_vectors WHERE view = 'title'
+  UNION ALL
+  SELECT (SELECT min(v.model) FROM lightfast.observation_vectors v
+          WHERE v.view = 'title' AND v.model > m.model)
+  FROM models m WHERE m.model IS NOT NULL
+)
+SELECT EXISTS (
+  SELECT FROM models WHERE model <> %s AND model NOT IN (SELECT model FROM lightfast.hosted_models))
 """
 
 _NAME_VECTORS = """
@@ -104,7 +119,7 @@ def embed_pending(
     report = EmbeddingReport()
 
     def write(rows: StagePage) -> int:
-        vectors = index.upsert(_embed(embedder, rows))
+        vectors = index.upsert(vectors_of(embedder, rows))
         conn.execute(_NAME_VECTORS, ([row[0] for row in rows],))
         return vectors
 
@@ -114,6 +129,7 @@ def embed_pending(
         if not rows:
             return
         vectors = write(rows)
+        enqueue(conn, [row[0] for row in rows])
         # Clusters that were decided without these vectors are decided again.
         mark_changed(conn, [row[1] for row in rows])
         report.vectors += vectors
@@ -165,17 +181,16 @@ class _EmbeddingPages:
         return page
 
     def _has_other_models(self, conn: Connection) -> bool:
-        row = conn.execute(
-            "SELECT min(model), max(model) FROM lightfast.observation_vectors WHERE view = 'title'"
-        ).fetchone()
-        return row is not None and not {*row} <= {None, self._model}
+        row = conn.execute(_HAS_OTHER_MODELS, (self._model,)).fetchone()
+        return row is not None and row[0]
 
 
 def _reread(conn: Connection, ids: Sequence[int], model: str) -> StagePage:
     return conn.execute(_REREAD, {"ids": list(ids), "model": model}).fetchall()
 
 
-def _embed(embedder: Embedder, page: Sequence[tuple[Any, ...]]) -> Vectors:
+def vectors_of(embedder: Embedder, page: Sequence[tuple[Any, ...]]) -> Vectors:
+    """The vectors of all views of observations, by rows (id, workspace, _, external id, title, content)."""
     import numpy as np
 
     texts = [view_texts(title, content) for *_, title, content in page]

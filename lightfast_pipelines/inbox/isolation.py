@@ -47,7 +47,14 @@ Do = Callable[[Sequence[int]], None]
 
 class ServiceUnavailableError(Exception):
     """A service outside does not answer usably. No observation is at fault, and smaller parts of a page
-    would only ask it more often: the error ends the run."""
+    would only ask it more often: the error ends the run.
+
+    `retry_after` is how many seconds the service asks to wait, if it does.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 Result = TypeVar("Result")

@@ -15,7 +15,15 @@ from typing import Literal, LiteralString, get_args
 
 from lightfast_pipelines.store.database import Connection
 
-StageName = Literal["embeddings", "clusters", "people", "consolidation", "profiles", "summaries"]
+StageName = Literal[
+    "embeddings",
+    "hosted_embeddings",
+    "clusters",
+    "people",
+    "consolidation",
+    "profiles",
+    "summaries",
+]
 STAGES: tuple[StageName, ...] = get_args(StageName)
 
 # Each counted attempt failed twice while other work succeeded (see `inbox/isolation.py`).
@@ -67,7 +75,8 @@ class Stuck:
 # An observation that was deleted since then needs no vector any more.
 _FAILURES: LiteralString = """
   lightfast.stage_failures f
-  LEFT JOIN lightfast.observations o ON o.id = f.observation_id AND f.stage = 'embeddings'
+  LEFT JOIN lightfast.observations o ON o.id = f.observation_id
+    AND f.stage IN ('embeddings', 'hosted_embeddings')
 """
 _STILL_WANTED: LiteralString = "o.is_deleted IS NOT TRUE"
 

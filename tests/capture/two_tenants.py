@@ -15,6 +15,7 @@ from lightfast_pipelines.people.actors import decide_actors
 from lightfast_pipelines.people.profiles import update_profiles
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.deliveries import Delivery
+from lightfast_pipelines.store.hosted_vectors import set_model
 from lightfast_pipelines.store.linked_resources import (
     Workspace,
 )
@@ -83,6 +84,7 @@ def two_tenants(conn: Connection) -> dict[str, Workspace]:
         ],
     )
     capture_all(conn, batch_rows=4)
+    set_model(conn, "hosted-256")
     embed_pending(conn, WordLlamaEmbedder(), PgVectorIndex(conn), max_rows=1_000)
     assign_provisional(conn, max_rows=1_000)
     later = NOW + timedelta(days=1)

@@ -29,6 +29,7 @@ _VIEWS = {
     "delivery_bodies",
     "observation_people",
     "remembered",
+    "serving_models",
     "summary_sentences",
 }
 _NOT_FOR_ANALYSTS = {

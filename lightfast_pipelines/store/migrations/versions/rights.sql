@@ -50,7 +50,7 @@ REVOKE UPDATE, DELETE ON
 REVOKE INSERT, DELETE ON lightfast.partition_start FROM lightfast_pipeline;
 REVOKE INSERT, UPDATE, DELETE ON
   lightfast.deliveries, lightfast.delivery_bodies, lightfast.observation_people,
-  lightfast.remembered, lightfast.summary_sentences, lightfast.schema_version,
+  lightfast.serving_models, lightfast.remembered, lightfast.summary_sentences, lightfast.schema_version,
   lightfast.raw_bodies_default
   FROM lightfast_pipeline;
 
