@@ -178,6 +178,7 @@ def test_only_one_check_blocks_later_assets() -> None:
         "no_history_failed": ("provider_history", False),
         "no_stage_behind": ("clusters", False),
         "clusters_have_a_summary": ("cluster_summaries", False),
+        "sentences_supported": ("cluster_summaries", False),
         "profiles_count": ("actor_profiles", False),
         "closing_words_fix": ("relationships", False),
         "deployments_end": ("temporal_states", False),

@@ -99,7 +99,26 @@ def after_clusters(
     )
 
 
-HOURLY = [rows_of_capture, after_clusters]
+_SENTENCES_SUPPORTED = dg.AssetCheckSpec(
+    "sentences_supported",
+    asset="cluster_summaries",
+    description="What the latest summaries quote is in the observations that they cite.",
+)
+# About a second's work; a rule that went wrong shows in any of them.
+_SUMMARIES_CHECKED = 200
+
+
+@dg.multi_asset_check(name="after_summaries", specs=[_SENTENCES_SUPPORTED])
+def after_summaries(database: dg.ResourceParam[Database]) -> dg.AssetCheckResult:
+    """Checks the sentences of the 200 latest summaries."""
+    from lightfast_pipelines.clustering.summary_evidence import sentences_without_support
+
+    with database.connect("pipeline", application_name="lightfast check") as conn:
+        breach, checked = sentences_without_support(conn, _SUMMARIES_CHECKED)
+    return _result(_SENTENCES_SUPPORTED, breach, {"sentences": checked})
+
+
+HOURLY = [rows_of_capture, after_clusters, after_summaries]
 """Checks that the runs of the sensor leave out."""
 
 

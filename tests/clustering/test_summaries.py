@@ -14,7 +14,9 @@ from lightfast_pipelines.clustering.summaries import (
     summarize_clusters,
     workspaces_due,
 )
+from lightfast_pipelines.clustering.summary_evidence import sentences_without_support
 from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
+from lightfast_pipelines.store.checks import Breach
 from lightfast_pipelines.store.database import Connection
 from tests.capture.rows import Memory, hours
 
@@ -174,6 +176,23 @@ def test_a_sentence_is_stale_when_what_it_quotes_says_something_else_now(
     assert stale_sentences(conn) == [2]
     assert update(memory).written == 1
     assert stale_sentences(conn) == []
+
+
+def test_a_sentence_that_its_observations_do_not_contain_is_reported(
+    conn: Connection, memory: Memory
+) -> None:
+    commits(memory, 0, 20)
+    update(memory)
+    assert sentences_without_support(conn, 10) == (Breach(0, ()), 1)
+    conn.execute(
+        """
+        UPDATE lightfast.clusters SET summary_citations =
+          jsonb_set(summary_citations, '{1,sentence}', '"Retry the payment, step 99."')
+        """
+    )
+    breach, _ = sentences_without_support(conn, 10)
+    assert breach.rows == 1
+    assert breach.examples[0].endswith("the cited texts do not contain '99'")
 
 
 def test_a_cluster_that_shrinks_below_five_loses_its_summary(

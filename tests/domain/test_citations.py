@@ -24,6 +24,10 @@ def test_a_rephrased_sentence_is_supported(sentence: str) -> None:
     assert is_supported(sentence, TEXTS) == (True, "")
 
 
+def test_markup_between_words_does_not_matter() -> None:
+    assert is_supported("Fix Route/Mount paths.", ["Fix `Route`/`Mount` paths"])[0]
+
+
 @pytest.mark.parametrize(
     ("sentence", "missing"),
     [
