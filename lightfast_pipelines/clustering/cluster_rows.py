@@ -83,11 +83,16 @@ def write_members(
             for observation, cluster, thread in rows
         ),
     )
+    # Without statistics, Postgres reads all observations to update a single one.
+    conn.execute(f"ANALYZE {staged}")
     written = conn.execute(
         f"""
         INSERT INTO lightfast.cluster_members ({", ".join(columns)}, is_provisional)
         SELECT {", ".join(f"n.{column}" for column in columns)}, n.is_provisional
-        FROM {staged} n JOIN lightfast.observations o ON o.id = n.observation_id
+        FROM {staged} n CROSS JOIN LATERAL (
+          -- Looked up one by one: a join reads the whole index if the planner takes it for short.
+          SELECT FROM lightfast.observations o WHERE o.id = n.observation_id LIMIT 1
+        ) o
         ORDER BY n.observation_id
         ON CONFLICT (observation_id) DO UPDATE SET cluster_id = excluded.cluster_id,
           thread_key = excluded.thread_key, rule_version = excluded.rule_version,

@@ -9,18 +9,22 @@ work in the tables, so a run that is killed loses nothing.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import LiteralString
 
 from lightfast_pipelines.clustering.cluster_rows import cluster_row, upsert_clusters, write_members
-from lightfast_pipelines.clustering.nearby import nearest_clusters
+from lightfast_pipelines.clustering.nearby import (
+    clusters_of_things,
+    links_around,
+    nearest_clusters,
+)
 from lightfast_pipelines.clustering.workspace_facts import Material, read_happenings
 from lightfast_pipelines.domain.clusters import RULE_VERSION
 from lightfast_pipelines.domain.consolidation import describe
 from lightfast_pipelines.domain.labels import Labeller
-from lightfast_pipelines.domain.threads import STRONG, ThreadEdge, thread_keys, thread_of
+from lightfast_pipelines.domain.threads import thread_keys, thread_of
 from lightfast_pipelines.inbox.isolation import ObservationStage
 from lightfast_pipelines.inbox.paged_stage import PageBounds, PagesReport, work_through
 from lightfast_pipelines.store.database import Connection
@@ -48,52 +52,14 @@ _WITNESSES: LiteralString = """
 SELECT observation_id FROM lightfast.cluster_members WHERE rule_version = %s LIMIT %s
 """
 
-# Strong edges up to two steps away from the subjects: a pull request's other commits are two away.
-_LINKS = """
-WITH start AS (
-  SELECT id FROM lightfast.entities WHERE workspace_id = %(workspace)s AND key = ANY(%(keys)s)
-), near AS (
-  SELECT r.subject_id AS a, r.object_id AS b FROM lightfast.relationships r JOIN start s
-    ON s.id = r.subject_id WHERE r.type = ANY(%(types)s)
-  UNION
-  SELECT r.subject_id, r.object_id FROM lightfast.relationships r JOIN start s
-    ON s.id = r.object_id WHERE r.type = ANY(%(types)s)
-), reached AS (
-  SELECT a AS id FROM near UNION SELECT b FROM near
-)
-SELECT s.key, r.type, t.key
-FROM (
-  SELECT r.subject_id, r.type, r.object_id
-  FROM lightfast.relationships r JOIN reached ON reached.id = r.subject_id
-  WHERE r.type = ANY(%(types)s)
-  UNION
-  SELECT r.subject_id, r.type, r.object_id
-  FROM lightfast.relationships r JOIN reached ON reached.id = r.object_id
-  WHERE r.type = ANY(%(types)s)
-) r
-JOIN lightfast.entities s ON s.id = r.subject_id
-JOIN lightfast.entities t ON t.id = r.object_id
-WHERE s.workspace_id = %(workspace)s
-"""
-
-_CLUSTERS_OF_THINGS = """
-SELECT o.subject_key, m.cluster_id, count(*)
-FROM lightfast.observations o JOIN lightfast.cluster_members m ON m.observation_id = o.id
-WHERE o.workspace_id = %(workspace)s AND o.subject_key = ANY(%(keys)s)
-  AND m.rule_version >= %(version)s
-GROUP BY 1, 2
-"""
-
-_RECOUNT = """
+_GROW = """
 UPDATE lightfast.clusters c
-SET observation_count = n.observations, first_observation_at = n.first, last_observation_at = n.last
-FROM (
-  SELECT m.cluster_id, count(*)::integer AS observations,
-         min(o.occurred_at) AS first, max(o.occurred_at) AS last
-  FROM lightfast.cluster_members m JOIN lightfast.observations o ON o.id = m.observation_id
-  WHERE m.cluster_id = ANY(%s) GROUP BY 1
-) n
-WHERE c.id = n.cluster_id
+SET observation_count = c.observation_count + n.added,
+    first_observation_at = least(c.first_observation_at, n.first),
+    last_observation_at = greatest(c.last_observation_at, n.last)
+FROM unnest(%s::text[], %s::integer[], %s::timestamptz[], %s::timestamptz[])
+  AS n (id, added, first, last)
+WHERE c.id = n.id
 """
 
 
@@ -228,9 +194,9 @@ def _assign(conn: Connection, workspace_id: int, ids: Sequence[int]) -> tuple[in
     """Returns (new clusters, observations that joined an existing one)."""
     hold_clusters(conn, workspace_id)
     material = read_happenings(conn, workspace_id, ids)
-    subjects = sorted({happening.subject_key for happening in material.happenings})
-    parameters = {"workspace": workspace_id, "keys": subjects, "types": sorted(STRONG)}
-    threads = thread_keys(subjects, [ThreadEdge(*row) for row in conn.execute(_LINKS, parameters)])
+    subjects = {happening.subject_key for happening in material.happenings}
+    things = {subject for subject in subjects if not _is_standing(subject)}
+    threads = thread_keys(subjects, links_around(conn, workspace_id, things))
     groups: dict[str, list[int]] = defaultdict(list)
     for position, happening in enumerate(material.happenings):
         thread = thread_of(happening.subject_key, happening.source_id, threads)
@@ -256,8 +222,43 @@ def _assign(conn: Connection, workspace_id: int, ids: Sequence[int]) -> tuple[in
         ),
         provisional=True,
     )
-    conn.execute(_RECOUNT, (sorted({cluster_of[thread] for thread in groups}),))
-    return len(new_threads), len(ids) - sum(len(groups[thread]) for thread in new_threads)
+    new = set(new_threads)
+    joining = {thread: positions for thread, positions in groups.items() if thread not in new}
+    _grow(conn, material, joining, cluster_of)
+    return len(new_threads), sum(map(len, joining.values()))
+
+
+def _is_standing(subject: str) -> bool:
+    """Whether it is a long-lived thing such as a branch, whose observations need not be related."""
+    return not thread_of(subject, "", {})
+
+
+def _grow(
+    conn: Connection,
+    material: Material,
+    joining: Mapping[str, Sequence[int]],
+    cluster_of: Mapping[str, str],
+) -> None:
+    """Adds what these observations add to the clusters they join. Counting all members again would cost
+    more with each one."""
+    added: Counter[str] = Counter()
+    times: dict[str, list[float]] = defaultdict(list)
+    for thread, positions in joining.items():
+        cluster = cluster_of[thread]
+        for position in positions:
+            if material.memberships[position].cluster_id != cluster:
+                added[cluster] += 1
+            times[cluster].append(material.happenings[position].at)
+    clusters = sorted(times)
+    conn.execute(
+        _GROW,
+        (
+            clusters,
+            [added[cluster] for cluster in clusters],
+            [datetime.fromtimestamp(min(times[cluster]), UTC) for cluster in clusters],
+            [datetime.fromtimestamp(max(times[cluster]), UTC) for cluster in clusters],
+        ),
+    )
 
 
 def _existing(
@@ -269,14 +270,9 @@ def _existing(
 ) -> dict[str, str]:
     """thread -> the existing cluster that it joins: its own, else the nearest one."""
     votes: dict[str, Counter[str]] = defaultdict(Counter)
-    rows = conn.execute(
-        _CLUSTERS_OF_THINGS,
-        {"workspace": workspace_id, "keys": sorted(threads), "version": RULE_VERSION},
-    )
-    for key, cluster, count in rows:
-        # Empty for a long-lived entity such as a branch, whose observations need not be related.
-        if thread_of(key, "", threads):
-            votes[threads[key]][cluster] += count
+    things = [key for key in threads if not _is_standing(key)]
+    for key, cluster, count in clusters_of_things(conn, workspace_id, things):
+        votes[threads[key]][cluster] += count
     cluster_by_thread = {
         thread: min(votes[thread], key=lambda cluster: (-votes[thread][cluster], cluster))
         for thread in groups

@@ -32,7 +32,15 @@ _FILES = """
 SELECT x.observation_id, e.key
 FROM lightfast.observation_entities x JOIN lightfast.entities e ON e.id = x.entity_id
 WHERE e.workspace_id = %(workspace)s AND e.category = 'file'
-  AND (%(ids)s::bigint[] IS NULL OR x.observation_id = ANY(%(ids)s::bigint[]))
+"""
+
+# The LIMIT makes Postgres look up each file, where a join would read all of the workspace's.
+_FILES_OF_SOME = """
+SELECT x.observation_id, e.key
+FROM lightfast.observation_entities x CROSS JOIN LATERAL (
+  SELECT e.key, e.category FROM lightfast.entities e WHERE e.id = x.entity_id LIMIT 1
+) e
+WHERE x.observation_id = ANY(%(ids)s::bigint[]) AND e.category = 'file'
 """
 
 _LINKS = """
@@ -76,7 +84,8 @@ def read_happenings(
     files: dict[int, list[str]] = defaultdict(list)
     with conn.cursor("lightfast_files") as cursor:
         cursor.itersize = 20_000
-        for observation, key in cursor.execute(_FILES, parameters):
+        query = _FILES if ids is None else _FILES_OF_SOME
+        for observation, key in cursor.execute(query, parameters):
             # A path occurs many times: keep one string of it in memory.
             files[observation].append(names.setdefault(key, key))
     material = Material([], [], [])

@@ -192,8 +192,9 @@ relationships = Table(
     column("last_seen_at", TIME, "Latest observation that states it."),
     column("observation_count", Integer, "Observations that state it."),
     UniqueConstraint("workspace_id", "subject_id", "object_id", "type"),
-    Index("ix_relationships_object", "object_id"),
-    Index("ix_relationships_subject", "subject_id"),
+    # With the type: a branch or a user has few strong edges among a million weak ones.
+    Index("ix_relationships_object", "object_id", "type", "subject_id"),
+    Index("ix_relationships_subject", "subject_id", "type", "object_id"),
     comment="A directed edge between two entities.",
 )
 

@@ -102,7 +102,8 @@ observations = Table(
     UniqueConstraint("workspace_id", "source_id"),
     Index("ix_observations_occurred", "workspace_id", "occurred_at"),
     Index("ix_observations_type", "workspace_id", "source", "source_type"),
-    Index("ix_observations_subject", "workspace_id", "subject_key"),
+    # With the cluster, so that some of a thing's clustered observations are found at once.
+    Index("ix_observations_subject", "workspace_id", "subject_key", "cluster_id"),
     Index("ix_observations_cluster", "cluster_id"),
     Index("ix_observations_actor", "actor_identity_id"),
     Index("ix_observations_author", "author_identity_id"),
@@ -110,6 +111,13 @@ observations = Table(
         "ix_observations_unembedded",
         "id",
         postgresql_where=text("embedding_title_id is null and not is_deleted"),
+    ),
+    Index(
+        "ix_observations_clustered_by_author",
+        "workspace_id",
+        "author_identity_id",
+        "occurred_at",
+        postgresql_where=text("cluster_id is not null"),
     ),
     Index("ix_observations_unclustered", "id", postgresql_where=text("cluster_id is null")),
     # By workspace, because tenants take turns.
