@@ -44,6 +44,44 @@ _SHARED_LOCALS = frozenset(
         *("docker", "pi", "codespace", "gitpod", "vscode", "app", "www-data", "test"),
     }
 )
+# Words that one person chooses for an address and another one too.
+_CHOSEN_LOCALS = frozenset(
+    {
+        *("linux", "kernel", "python", "opensource", "oss", "foss", "software", "coding", "spam"),
+        *("lists", "mailinglists", "maillist", "subscriptions", "patches", "bugs", "gitlist"),
+        *("public", "private", "personal", "work", "home", "web", "www", "social", "email"),
+        *("kontakt", "me", "myself", "contato", "contacto", "hey", "ich", "moi", "post"),
+    }
+)
+# Where everybody has an address, or many who do not work together.
+_PUBLIC_HOSTS = frozenset(
+    {
+        *("gmail.com", "googlemail.com", "google.mail.com", "outlook.com", "hotmail.com"),
+        *("live.com", "msn.com", "icloud.com", "me.com", "mac.com", "qq.com", "foxmail.com"),
+        *("163.com", "126.com", "139.com", "sina.com", "sina.cn", "sohu.com", "aliyun.com"),
+        *("web.de", "mail.ru", "bk.ru", "inbox.ru", "list.ru", "ya.ru", "rambler.ru", "ukr.net"),
+        *("protonmail.com", "protonmail.ch", "proton.me", "pm.me", "aol.com", "zoho.com"),
+        *("fastmail.com", "fastmail.fm", "mailbox.org", "posteo.de", "posteo.net", "riseup.net"),
+        *("tutanota.com", "tuta.io", "hey.com", "duck.com", "mail.com", "email.cz", "seznam.cz"),
+        *("t-online.de", "freenet.de", "arcor.de", "online.de", "free.fr", "orange.fr", "sfr.fr"),
+        *("laposte.net", "wanadoo.fr", "libero.it", "tin.it", "alice.it", "comcast.net"),
+        *("verizon.net", "att.net", "sbcglobal.net", "bellsouth.net", "cox.net", "earthlink.net"),
+        *("rogers.com", "shaw.ca", "btinternet.com", "ntlworld.com", "telia.com", "xs4all.nl"),
+        *("naver.com", "daum.net", "hanmail.net", "rediffmail.com", "wp.pl", "o2.pl", "op.pl"),
+        *("iki.fi", "acm.org", "ieee.org", "alum.mit.edu", "debian.org", "kernel.org", "gnu.org"),
+        *("apache.org", "gentoo.org", "freebsd.org", "users.sourceforge.net", "kde.org"),
+        *("github.com", "users.noreply.github.com", "users.noreply.gitlab.com", "pobox.com"),
+    }
+)
+# Providers with an ending for every country: `yahoo.co.uk`, `gmx.net`.
+_PUBLIC_NAMES = re.compile(r"(?:yahoo|ymail|hotmail|live|outlook|gmx|yandex|rocketmail)\.[a-z.]+")
+# Whose subdomains belong to different people.
+_DYNAMIC_DOMAINS = frozenset(
+    {
+        *("dyndns.org", "no-ip.org", "homeip.net", "ath.cx", "duckdns.org", "github.io"),
+        *("users.noreply.github.com", "eu.org", "us.to", "co.uk", "herokuapp.com", "appspot.com"),
+    }
+)
 _LIST_HOSTS = ("googlegroups.com", "groups.io", "vger.kernel.org", "lists.sourceforge.net")
 _LIST_HOST = re.compile(r"(?:lists?|groups|mailman|listserv)\d*\.")
 _LIST_LOCAL = re.compile(r".*-(?:list|lists|devel|announce|commits|discuss|users|patches)")
@@ -90,3 +128,37 @@ def is_shared_email(email: str | None) -> bool:
         return True
     is_list = host.endswith(_LIST_HOSTS) or _LIST_HOST.match(host) or _LIST_LOCAL.fullmatch(local)
     return bool(is_list)
+
+
+def mailbox(email: str | None) -> str:
+    """An address without what its provider ignores: `ann+git@` is `ann@`; at Gmail, `a.nn@` is too."""
+    local, at, host = (email or "").strip().lower().rpartition("@")
+    if not at or noreply_account(email):
+        return local + at + host
+    local = local.partition("+")[0] or local
+    if host in ("gmail.com", "googlemail.com"):
+        local, host = local.replace(".", "") or local, "gmail.com"
+    return f"{local}@{host}"
+
+
+def is_telling_local(local: str) -> bool:
+    """Whether a local part may name a person, and not a role, a machine's user or nobody."""
+    return not (local in _SHARED_LOCALS or local in _PLACEHOLDER_LOCALS or local in _CHOSEN_LOCALS)
+
+
+def company_domain(email: str | None) -> str | None:
+    """The domain that people of one company or institute have, without hosts; None for public ones.
+
+    `ann@build7.acme.co.uk` is of `acme.co.uk`.
+    """
+    host = (email or "").strip().lower().rpartition("@")[2]
+    labels = host.split(".")
+    if len(labels) < 2 or _LIST_HOST.match(host) or host.endswith(_LIST_HOSTS + _MACHINE_HOSTS):
+        return None
+    if host in _PLACEHOLDER_HOSTS or _ADDRESS_OF_A_NETWORK.fullmatch(host):
+        return None
+    is_second_level = len(labels) > 2 and len(labels[-1]) == 2 and len(labels[-2]) <= 3
+    domain = ".".join(labels[-3 if is_second_level else -2 :])
+    if {host, domain} & _PUBLIC_HOSTS or _PUBLIC_NAMES.fullmatch(host):
+        return None
+    return None if domain in _DYNAMIC_DOMAINS else domain

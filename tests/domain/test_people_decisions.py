@@ -53,7 +53,7 @@ def test_a_commit_that_is_decided_to_be_one_accounts_no_longer_joins_another_acc
     assert groups(decided) == [{ANN.key, NOREPLY.key, COMMIT.key}, {LINEAR.key}]
     (pair,) = decided.doubtful
     assert {pair.left.key, pair.right.key} == {COMMIT.key, LINEAR.key}
-    assert [each.rule for each in pair.evidence] == ["commit_address"]
+    assert [each.rule for each in pair.evidence] == ["commit_address", "account_name"]
 
 
 def test_a_decision_keeps_two_identities_apart_that_a_provider_vouches_to_be_one() -> None:

@@ -1,6 +1,7 @@
 """Evidence of equal addresses in commits, which their authors claim.
 
-An address that many people use joins only those of one name.
+An address that many people use joins only those of one name. Where two people whose names are known
+from other addresses commit with one address, it is the address of the one who writes it in more ways.
 """
 
 from __future__ import annotations
@@ -10,47 +11,140 @@ from collections.abc import Sequence
 
 from lightfast_pipelines.domain import email_addresses
 from lightfast_pipelines.domain.people.bonds import Bond, bond
+from lightfast_pipelines.domain.people.clues import Clues
 from lightfast_pipelines.domain.people.components import Components
 from lightfast_pipelines.domain.people.identities import Identity
-from lightfast_pipelines.domain.people.names import plain
+from lightfast_pipelines.domain.people.likeness import Likeness, likeness
+from lightfast_pipelines.domain.people.names import PersonName, order_keys, plain
 
 # An address is shared, such as a team's or a robot's, if more different names than this commit with it.
 MOST_NAMES_OF_AN_ADDRESS = 3
+_MOST_COMPARED = 20
 
 
 def address_bonds(
-    people: Sequence[Identity], is_bot: Sequence[bool], verified: Components
-) -> list[Bond]:
-    """Commit identities with one address, and the account that has verified it."""
-    by_address: dict[str, list[int]] = defaultdict(list)
-    for number, identity in enumerate(people):
-        if identity.kind == "organization" or email_addresses.is_placeholder_email(identity.email):
-            continue
-        # `Ann via GitGitGadget <relay>`: the address is the relay's, not hers.
-        if " via " in (identity.name or "").lower():
-            continue
-        if not identity.is_account or identity.email_verified:
-            by_address[identity.address].append(number)
-    bonds = []
-    for address, members in by_address.items():
-        names = {
-            plain(people[number].name)
-            for number in members
-            if not people[number].is_account and not is_bot[number]
-        }
-        if len(names) > MOST_NAMES_OF_AN_ADDRESS:
+    people: Sequence[Identity],
+    clues: Sequence[Clues],
+    is_bot: Sequence[bool],
+    verified: Components,
+) -> tuple[list[Bond], frozenset[int]]:
+    """Commit identities with one address, and the account that has verified it.
+
+    Also the identities whose names say nothing, as they committed with the address of somebody else.
+    """
+    addresses_of = _addresses_of_names(people, clues)
+    bonds: list[Bond] = []
+    borrowed: set[int] = set()
+    for address, everybody in _by_mailbox(people).items():
+        bonds += _stated(people, everybody)
+        members = [number for number in everybody if _counts(people[number])]
+        persons = [n for n in members if not people[n].is_account and not is_bot[n]]
+        names = {clues[number].name for number in persons}
+        if _count_different(names) > MOST_NAMES_OF_AN_ADDRESS:
             continue
         accounts = {verified.find(number) for number in members if verified.has_account(number)}
         if len(accounts) > 1:
             continue
-        groups = [members]
-        if email_addresses.is_shared_email(address):
+        if email_addresses.is_shared_email(people[members[0]].email if members else None):
             groups = _of_one_name(people, members)
+        else:
+            groups, others = _by_owner(clues, members, persons, addresses_of, address)
+            borrowed |= others
         detail = f"both commit as {address}"
         bonds += [
             bond("commit_address", "claimed", group, detail) for group in groups if len(group) > 1
         ]
-    return bonds
+    return bonds, frozenset(borrowed)
+
+
+def _by_mailbox(people: Sequence[Identity]) -> dict[str, list[int]]:
+    by_mailbox: dict[str, list[int]] = defaultdict(list)
+    for number, identity in enumerate(people):
+        if identity.kind == "organization":
+            continue
+        email = identity.email
+        if not identity.address and "@" in (identity.name or ""):
+            # Some write the address where the name belongs.
+            email = identity.name
+        # `Ann via Relay <relay>`: the address is the relay's, not hers.
+        if email_addresses.is_placeholder_email(email) or _is_relayed(identity):
+            continue
+        by_mailbox[email_addresses.mailbox(email)].append(number)
+    return by_mailbox
+
+
+def _is_relayed(identity: Identity) -> bool:
+    return " via " in (identity.name or "").lower()
+
+
+def _counts(identity: Identity) -> bool:
+    return not identity.is_account or identity.email_verified
+
+
+def _stated(people: Sequence[Identity], members: Sequence[int]) -> list[Bond]:
+    """Accounts that state an address which nobody has verified: to be reviewed."""
+    stated = [number for number in members if not _counts(people[number])]
+    others = [number for number in members if _counts(people[number])]
+    if not stated or len(members) < 2 or email_addresses.is_shared_email(people[stated[0]].email):
+        return []
+    detail = f"both state the address {people[stated[0]].address}"
+    return [bond("stated_address", "claimed", [*others[:1], *stated], detail)]
+
+
+def _addresses_of_names(people: Sequence[Identity], clues: Sequence[Clues]) -> dict[str, set[str]]:
+    """The addresses with which each full name commits."""
+    addresses: dict[str, set[str]] = defaultdict(set)
+    for number, identity in enumerate(people):
+        name = clues[number].name
+        if name.is_full and not identity.is_account and not _is_relayed(identity):
+            for key in order_keys(name):
+                addresses[key].add(email_addresses.mailbox(identity.email))
+    return addresses
+
+
+def _count_different(names: set[PersonName]) -> int:
+    """How many people the names may be; more than a few are counted as they are written."""
+    if len(names) > _MOST_COMPARED:
+        return len(names)
+    different: list[PersonName] = []
+    for name in sorted(names, key=lambda name: (-len(name.words), name.words)):
+        if all(likeness(name, other) < Likeness.COMPATIBLE for other in different):
+            different.append(name)
+    return len(different)
+
+
+def _by_owner(
+    clues: Sequence[Clues],
+    members: list[int],
+    persons: Sequence[int],
+    addresses_of: dict[str, set[str]],
+    address: str,
+) -> tuple[list[list[int]], set[int]]:
+    """All members as one group, and those of them who are known from elsewhere by another name.
+
+    Without one who has more identities than the other, each name is a group.
+    """
+    by_name: dict[PersonName, list[int]] = defaultdict(list)
+    for number in persons:
+        name = clues[number].name
+        if name.is_full and any(addresses_of[key] - {address} for key in order_keys(name)):
+            by_name[name].append(number)
+    groups: list[tuple[set[str], list[int]]] = []
+    for name in sorted(by_name, key=lambda name: (len(name.words), name.words)):
+        # Who changes a name keeps a part of it.
+        alike = [group for group in groups if group[0] & {*name.words, *name.spelled}]
+        words = {*name.words, *name.spelled}.union(*(group[0] for group in alike))
+        numbers = by_name[name] + [number for group in alike for number in group[1]]
+        groups = [group for group in groups if group not in alike] + [(words, numbers)]
+    if len(groups) < 2:
+        return [members], set()
+    # A name in another script may be the same name.
+    if len({"".join(words).isascii() for words, _ in groups}) > 1:
+        return [members], set()
+    groups.sort(key=lambda group: (-len(group[1]), min(group[1])))
+    if len(groups[0][1]) == len(groups[1][1]):
+        return [sorted(numbers) for _, numbers in groups], set()
+    return [members], {number for _, numbers in groups[1:] for number in numbers}
 
 
 def _of_one_name(people: Sequence[Identity], members: Sequence[int]) -> list[list[int]]:

@@ -11,11 +11,45 @@ CERTAIN = 0.85
 
 CONFIDENCE: dict[str, float] = {
     "decision": 1.0,
+    # Providers vouch for these.
     "account_id": 1.0,
     "verified_email": 1.0,
     "provider_login": 1.0,
     "noreply_login": 0.95,
-    "commit_address": 0.9,
+    # Commits claim these.
+    "name_and_handle": 0.97,
+    "full_name": 0.96,
+    "name_spelling": 0.95,
+    "name_order": 0.94,
+    "middle_name": 0.93,
+    "commit_address": 0.92,
+    "name_and_company": 0.91,
+    "name_and_site": 0.91,
+    "login_at_company": 0.9,
+    "login": 0.9,
+    "name_is_login": 0.89,
+    "whole_name_form": 0.88,
+    "short_name_supported": 0.88,
+    "misspelled_supported": 0.87,
+    "initial_supported": 0.87,
+    "longer_name_supported": 0.87,
+    "common_name_and_handle": 0.87,
+    "initial_form": 0.86,
+    "cut_form": 0.85,
+    # Not certain enough.
+    "short_name": 0.84,
+    "common_short_name_supported": 0.8,
+    "account_name": 0.8,
+    "stated_address": 0.8,
+    "misspelled": 0.75,
+    "longer_name": 0.7,
+    "open_form": 0.65,
+    "initial": 0.6,
+    "open_middle_name": 0.6,
+    "handle_only": 0.55,
+    "same_word": 0.5,
+    "common_name": 0.5,
+    "common_short_name": 0.4,
 }
 
 ALONE = "alone"

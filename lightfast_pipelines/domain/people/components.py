@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
+from lightfast_pipelines.domain import email_addresses
 from lightfast_pipelines.domain.people.identities import Identity, Kind
 
 MOST_IDENTITIES = 100
@@ -15,6 +16,12 @@ MOST_IDENTITIES = 100
 
 # In a bond whose members fell into many components, a member is tried with this many of them.
 _MOST_TRIED = 8
+
+
+def _is_one_account(identity: Identity) -> bool:
+    """An account, or commits with a noreply address that has an account's id."""
+    noreply = email_addresses.noreply_account(identity.email)
+    return identity.is_account or (noreply is not None and noreply[0] is not None)
 
 
 class Components:
@@ -29,7 +36,7 @@ class Components:
         self._parent = list(range(len(people)))
         self._size = [1] * len(people)
         self._is_bot = list(is_bot)
-        self._has_account = [identity.is_account for identity in people]
+        self._has_account = [_is_one_account(identity) for identity in people]
         self._apart: dict[int, set[int]] = defaultdict(set)
         for a, b in apart:
             self._apart[a].add(b)

@@ -14,8 +14,11 @@ from lightfast_pipelines.domain import email_addresses
 from lightfast_pipelines.domain.people.account_evidence import bots, verified_bonds
 from lightfast_pipelines.domain.people.address_evidence import address_bonds
 from lightfast_pipelines.domain.people.bonds import ALONE, CERTAIN, Bond, bond
+from lightfast_pipelines.domain.people.clues import read_clues
 from lightfast_pipelines.domain.people.components import Components
 from lightfast_pipelines.domain.people.doubtful import doubtful_pairs
+from lightfast_pipelines.domain.people.form_evidence import form_bonds
+from lightfast_pipelines.domain.people.handle_evidence import company_bonds, handle_bonds
 from lightfast_pipelines.domain.people.identities import (
     Actor,
     Decided,
@@ -25,6 +28,8 @@ from lightfast_pipelines.domain.people.identities import (
     Membership,
     actor_id,
 )
+from lightfast_pipelines.domain.people.name_evidence import name_bonds
+from lightfast_pipelines.domain.people.similar_names import similar_bonds
 
 # A membership lists at most this many pieces of evidence.
 _MOST_EVIDENCE = 5
@@ -46,7 +51,11 @@ def decide(
     vouched = Components(people, is_bot)
     for each in verified:
         vouched.join_all(each.members, "verified")
-    claimed = address_bonds(people, is_bot, vouched)
+    clues = [read_clues(identity) for identity in people]
+    addresses, borrowed = address_bonds(people, clues, is_bot, vouched)
+    claimed = list(addresses)
+    for evidence in (name_bonds, handle_bonds, company_bonds, form_bonds, similar_bonds):
+        claimed += evidence(people, clues, borrowed)
     bonds = [*same, *sorted(verified, key=_order), *sorted(claimed, key=_order)]
     components = Components(people, is_bot, different)
     for each in bonds:

@@ -1,0 +1,85 @@
+"""Evidence of logins that are made of somebody's full name, such as `alee` or `ann.lee` of Ann Lee.
+
+A login names the only person of the organisation whose name gives it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Container, Sequence
+
+from lightfast_pipelines.domain import email_addresses
+from lightfast_pipelines.domain.people.bonds import Bond, bond
+from lightfast_pipelines.domain.people.clues import Clues
+from lightfast_pipelines.domain.people.identities import Identity
+from lightfast_pipelines.domain.people.likeness import Likeness, begins_a_form, likeness
+from lightfast_pipelines.domain.people.names import (
+    PersonName,
+    cut_forms,
+    forms,
+    has_whole_name,
+    is_common_family,
+)
+
+# A form that more people's names give than this is not looked at.
+_MOST_PEOPLE = 5
+
+
+def form_bonds(
+    people: Sequence[Identity], clues: Sequence[Clues], left_out: Container[int]
+) -> list[Bond]:
+    by_form = _by_form(people, clues, left_out)
+    bonds = []
+    for number, identity in enumerate(people):
+        own = clues[number]
+        if identity.kind == "organization" or identity.source not in ("git", "github"):
+            continue
+        if own.name.is_full and not identity.is_account and not own.name.word:
+            continue
+        for handle in sorted(own.logins if identity.is_account else own.handles):
+            named = by_form.get(handle, {})
+            if len(named) > _MOST_PEOPLE:
+                continue
+            for other in named.values():
+                if other == number or people[other].address == identity.address != "":
+                    continue
+                rule = _rule_of(own, clues[other].name, handle, identity)
+                if rule is not None:
+                    rule = rule if len(named) == 1 else "open_form"
+                    detail = f"{handle} is made of the name {people[other].name}"
+                    bonds.append(bond(rule, "claimed", [other, number], detail))
+    return bonds
+
+
+def _by_form(
+    people: Sequence[Identity], clues: Sequence[Clues], left_out: Container[int]
+) -> dict[str, dict[tuple[str, str], int]]:
+    """The people by first and last name whose names give a login, each with one identity."""
+    by_form: dict[str, dict[tuple[str, str], int]] = defaultdict(dict)
+    for number, identity in enumerate(people):
+        name = clues[number].name
+        if not name.is_full or identity.is_account or number in left_out:
+            continue
+        if len(name.telling) > 1 and not name.is_common:
+            for form in forms(name) | cut_forms(name):
+                by_form[form].setdefault((name.first, name.last), number)
+    return by_form
+
+
+def _rule_of(own: Clues, name: PersonName, handle: str, identity: Identity) -> str | None:
+    alike = likeness(own.name, name, handle) if own.name.words else Likeness.COMPATIBLE
+    if alike is Likeness.CONFLICT and not (
+        own.name.word == handle or begins_a_form(own.name.word, name)
+    ):
+        return None
+    if alike is Likeness.UNKNOWN:
+        return "open_form"
+    if has_whole_name(handle, name):
+        return "whole_name_form"
+    if is_common_family(name.last) or len(name.last) < 5:
+        return "open_form"
+    if handle in forms(name):
+        return "initial_form"
+    # Without an address of its own, as in histories that came from other systems.
+    has_address = not email_addresses.is_placeholder_email(identity.email)
+    return "open_form" if has_address else "cut_form"
