@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import fsum
 
-RULE_VERSION = 1
+from lightfast_pipelines.domain.time_zones import TimeZone, time_zone_of
+
+RULE_VERSION = 2
 
 HALF_LIFE_SECONDS = 90 * 86_400
 # Merging or triaging somebody else's work says half as much about what somebody works on.
@@ -51,6 +53,7 @@ class Part:
 
     `at` is in seconds since 1970. `did`: they acted, which they do not when others merge or deploy their
     work. `is_own`: the work is theirs, alone or with others. `files` are paths, `entities` keys.
+    `utc_offset`: minutes east of UTC on the clock of their commit, if the payload says so.
     """
 
     at: float
@@ -61,13 +64,14 @@ class Part:
     is_own: bool
     files: Sequence[str] = ()
     entities: Sequence[str] = ()
+    utc_offset: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
     """`expertise`: domain -> 0 to 1; `contributions`: kind -> share; `hours`: UTC, ascending.
 
-    `last_active` is in seconds since 1970.
+    `last_active` is in seconds since 1970. `time_zone` is None where too little is known.
     """
 
     expertise: Mapping[str, float]
@@ -76,6 +80,7 @@ class Profile:
     observations: int
     last_active: float
     confidence: float
+    time_zone: TimeZone | None
 
 
 def profile_of(parts: Sequence[Part]) -> Profile:
@@ -98,6 +103,11 @@ def profile_of(parts: Sequence[Part]) -> Profile:
         observations=count,
         last_active=max(acts or (part.at for part in parts)),
         confidence=round(min(_MOST_CONFIDENT, count / (count + _HALF_CONFIDENT_AT)), 2),
+        time_zone=time_zone_of(
+            acts,
+            [(part.at, part.utc_offset) for part in parts if part.utc_offset is not None],
+            half_life=HALF_LIFE_SECONDS,
+        ),
     )
 
 

@@ -1,8 +1,8 @@
 """Finds who works with whom in a workspace, by what they did together; an @mention does not count.
 
 Reviewed: one reviewed or merged the other's pull request. Co-authored: both are authors of a commit.
-Discussed: both took part in a discussion, and at least one of them commented. Bots have no
-collaborators.
+Discussed: both took part in a discussion, and at least one of them commented. Assigned: one gave the
+other an issue or a pull request. Bots have no collaborators.
 """
 
 from __future__ import annotations
@@ -69,6 +69,14 @@ small AS MATERIALIZED (
 met AS (
   SELECT t.actor_id AS a, o.actor_id AS b, 'reviewed' AS kind, t.thing AS what
   FROM talks t JOIN owners o USING (thing) WHERE t.is_review
+  UNION
+  SELECT p.actor_id, r.actor_id, 'assigned', o.subject_key
+  FROM lightfast.observations o
+  JOIN people p ON p.identity_id = o.actor_identity_id
+  JOIN lightfast.identity_mentions m ON m.observation_id = o.id AND m.role = 'assignee'
+  JOIN people r ON r.identity_id = m.identity_id
+  WHERE o.workspace_id = %(workspace)s
+    AND o.source_type IN ('issue.assigned', 'pull-request.assigned')
   UNION
   SELECT p.actor_id, o.actor_id, 'reviewed', m.subject_key
   FROM lightfast.observations m

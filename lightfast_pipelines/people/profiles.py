@@ -93,7 +93,8 @@ SELECT t.actor_id, o.source_id, extract(epoch FROM o.occurred_at)::float8 AS at,
        o.observation_type, o.category,
        t.acted OR t.shared OR (t.wrote AND o.actor_identity_id IS NULL) AS did,
        t.wrote OR t.shared OR o.author_identity_id IS NULL AS is_own,
-       coalesce(h.files, '{}') AS files, coalesce(h.entities, '{}') AS entities
+       coalesce(h.files, '{}') AS files, coalesce(h.entities, '{}') AS entities,
+       CASE WHEN t.wrote THEN (o.metadata->>'utcOffset')::integer END AS utc_offset
 FROM (
   SELECT id, actor_id, bool_or(acted) AS acted, bool_or(wrote) AS wrote, bool_or(shared) AS shared
   FROM took GROUP BY 1, 2
@@ -105,17 +106,20 @@ LEFT JOIN things h ON h.observation_id = o.id
 # A sum of hashes does not depend on the order of rows.
 _EVIDENCE = f"""
 CREATE TEMPORARY TABLE profile_evidence ON COMMIT DROP AS
-SELECT p.actor_id, p.n, p.hash || ':' || coalesce(md5(c.collaborators::text), '') AS hash,
+SELECT p.actor_id, p.n, k.is_bot,
+       p.hash || ':' || coalesce(md5(c.collaborators::text), '') || CASE WHEN k.is_bot THEN ':bot' ELSE '' END
+         AS hash,
        coalesce(c.collaborators, '[]') AS collaborators
 FROM (
   SELECT actor_id, count(*) AS n, sum(hashtextextended(p::text, 0))::text AS hash
   FROM profile_parts p GROUP BY 1
 ) p
+JOIN (SELECT DISTINCT actor_id, kind = 'bot' AS is_bot FROM profile_people) k USING (actor_id)
 LEFT JOIN ({COLLABORATORS}) c ON c.actor_id = p.actor_id
 """
 
 _STALE = """
-SELECT e.actor_id, e.hash, e.collaborators::text
+SELECT e.actor_id, e.hash, e.collaborators::text, e.is_bot
 FROM profile_evidence e
 LEFT JOIN lightfast.actor_profiles f
   ON f.workspace_id = %(workspace)s AND f.actor_id = e.actor_id
@@ -123,15 +127,17 @@ WHERE %(force)s OR f.evidence_hash IS DISTINCT FROM e.hash OR f.rule_version <> 
 """
 
 _READ = """
-SELECT actor_id, at, source_type, observation_type, category, did, is_own, files, entities
+SELECT actor_id, at, source_type, observation_type, category, did, is_own, files, entities,
+       utc_offset
 FROM profile_parts WHERE actor_id = ANY(%(actors)s) ORDER BY actor_id
 """
 
 _COLUMNS = (
     "workspace_id", "actor_id", "expertise_domains", "contribution_types", "active_hours",
-    "frequent_collaborators", "observation_count", "last_active_at", "profile_confidence",
-    "evidence_hash", "rule_version", "updated_at",
+    "frequent_collaborators", "time_zone_guess", "time_zone_confidence", "time_zone_evidence",
+    "observation_count", "last_active_at", "profile_confidence", "evidence_hash", "rule_version", "updated_at",
 )  # fmt: skip
+_COUNT = _COLUMNS.index("observation_count")
 
 
 def workspaces_due(conn: Connection) -> int:
@@ -184,10 +190,7 @@ def _update(
     }  # fmt: skip
     for query in (_PEOPLE, "ANALYZE profile_people", _PARTS, _EVIDENCE):
         conn.execute(query, parameters)
-    stale = {
-        actor: (evidence, collaborators)
-        for actor, evidence, collaborators in conn.execute(_STALE, parameters)
-    }
+    stale = {actor: more for actor, *more in conn.execute(_STALE, parameters)}
     rows = [
         (workspace_id, actor, *_values(profile, *stale[actor]), now)
         for actor, profile in _profiles(conn, list(stale), report)
@@ -204,8 +207,8 @@ def _update(
     counted = conn.execute("SELECT count(*) FROM profile_evidence").fetchone()
     report.profiles += counted[0] if counted else 0
     report.preview += [
-        {"actor": row[1], "observations": row[6], "confidence": row[8]}
-        for row in sorted(rows, key=lambda row: (-row[6], row[1]))[:SHOWN_ROWS]
+        {"actor": row[1], "observations": row[_COUNT], "confidence": row[_COUNT + 2]}
+        for row in sorted(rows, key=lambda row: (-row[_COUNT], row[1]))[:SHOWN_ROWS]
     ]
     conn.execute(
         """
@@ -230,13 +233,18 @@ def _profiles(
             yield actor, profile_of(parts)
 
 
-def _values(profile: Profile, evidence: str, collaborators: str) -> tuple[Any, ...]:
+def _values(profile: Profile, evidence: str, collaborators: str, is_bot: bool) -> tuple[Any, ...]:
     """The profile's values for `_COLUMNS`, from the third to the second to last."""
+    # A bot lives nowhere.
+    zone = None if is_bot else profile.time_zone
     return (
         msgspec.json.encode(profile.expertise).decode(),
         msgspec.json.encode(profile.contributions).decode(),
         list(profile.hours),
         collaborators,
+        str(zone) if zone else None,
+        zone.confidence if zone else None,
+        zone.evidence if zone else None,
         profile.observations,
         datetime.fromtimestamp(profile.last_active, UTC),
         profile.confidence,

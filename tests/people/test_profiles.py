@@ -243,3 +243,33 @@ def test_neither_bots_nor_mentions_nor_crowds_are_collaboration(
     assert "ben" not in profile_rows
     assert profile_rows["bumper"]["observation_count"] == 1
     assert all(row["frequent_collaborators"] == [] for row in profile_rows.values())
+
+
+def test_somebody_who_assigns_work_to_another_is_a_collaborator(
+    conn: Connection, memory: Memory
+) -> None:
+    ann, ben = person(memory, "ann"), person(memory, "ben")
+    for number, assignee in enumerate((ben, ben, ann)):
+        assigned = memory.observation(
+            f"github:issue:1#{number}", "It fails", author=ann, transition="assigned",
+            source_type="issue.assigned", observation_type="issue",
+        )  # fmt: skip
+        memory.takes_part(assigned, assignee, "assignee")
+    update(memory)
+    assert collaborators(conn) == {"ann": {"ben": {"assigned": 2}}}
+
+
+def test_a_profile_has_the_time_zone_of_its_commits_and_a_bot_has_none(
+    conn: Connection, memory: Memory
+) -> None:
+    ann, bot = person(memory, "ann"), person(memory, "bumper", kind="bot")
+    for author in (ann, bot):
+        for number in range(4):
+            memory.observation(f"github:commit:{author}{number}", "Retry", author=author)
+    conn.execute("""UPDATE lightfast.observations SET metadata = '{"utcOffset": 330}'""")
+    update(memory)
+    guesses = {
+        name: (row["time_zone_guess"], row["time_zone_evidence"])
+        for name, row in profiles(conn).items()
+    }
+    assert guesses == {"ann": ("UTC+05:30", "commits"), "bumper": (None, None)}

@@ -195,9 +195,24 @@ actor_profiles = Table(
     column(
         "frequent_collaborators",
         JSONB,
-        "[{actor_id, display_name, interactions, kinds: {reviewed, co_authored, discussed}}], "
+        "[{actor_id, display_name, interactions, kinds: {reviewed, co_authored, discussed, "
+        "assigned}}], "
         "most interactions first.",
         server_default=EMPTY_LIST,
+    ),
+    column(
+        "time_zone_guess",
+        Text,
+        "Offset from UTC (`UTC+02:00`) at which they probably work; null for bots, and where too "
+        "little is known.",
+        nullable=True,
+    ),
+    column("time_zone_confidence", REAL, "That it is right to the hour, 0 to 1.", nullable=True),
+    column(
+        "time_zone_evidence",
+        Text,
+        "commits (the offsets that they state) or hours (when they work).",
+        nullable=True,
     ),
     column("observation_count", Integer, "Observations that the actor took part in."),
     column("last_active_at", TIME, "Time of the actor's latest action."),

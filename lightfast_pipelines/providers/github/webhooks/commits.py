@@ -6,6 +6,7 @@ to pull requests and other commits.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -42,6 +43,8 @@ from lightfast_pipelines.providers.github.webhooks.statement_builder import GitH
 COMMITS_GITHUB_SENDS = 2_048  # docs.github.com, "Webhook events and payloads": push
 MENTIONED_FILES = 40
 # A clock that was never set starts in 1970; no imported history goes back that far.
+_OFFSET = re.compile(r"T[\d:.]+([+-])(\d\d):([0-5]\d)$", re.ASCII)
+_FURTHEST_OFFSET = 14 * 60
 _CLOCK_NOT_SET = datetime(1970, 1, 3, tzinfo=UTC)
 _CLOCKS_DIFFER = timedelta(days=1)
 
@@ -157,6 +160,7 @@ def _statement(
             "removed": len(removed) if are_known else None,
             "forced": push.forced,
             "authorLogin": author and author.username,
+            "utcOffset": _utc_offset(commit),
             "pushedBy": push.pusher and push.pusher.username,
         },
         updated_at=push.at,
@@ -182,6 +186,16 @@ def _made_at(push: Push, commit: Mapping[str, Any]) -> datetime | None:
         authored <= each + _CLOCKS_DIFFER for each in sure
     )
     return authored if is_possible or not sure else min(sure)
+
+
+def _utc_offset(commit: Mapping[str, Any]) -> int | None:
+    """Minutes east of UTC on the author's clock. `Z` says nothing, as APIs convert every time to it."""
+    for value in (text(child(commit, "author"), "date"), text(commit, "timestamp")):
+        if value is not None and (offset := _OFFSET.search(value)) is not None:
+            minutes = int(offset[2]) * 60 + int(offset[3])
+            if minutes <= _FURTHEST_OFFSET:
+                return -minutes if offset[1] == "-" else minutes
+    return None
 
 
 def _paths(commit: Mapping[str, Any], kind: str) -> list[str]:

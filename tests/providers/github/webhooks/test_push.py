@@ -32,6 +32,24 @@ def test_each_commit_is_an_observation_at_its_authors_time() -> None:
     assert (results[0].branch, results[0].paths) == ("main", ("shop/cart.py",))
 
 
+@pytest.mark.parametrize(
+    ("stated", "offset"),
+    [
+        ("2024-05-01T12:00:00+02:00", 120),
+        ("2024-05-01T12:00:00.123-03:30", -210),
+        ("2024-05-01T12:00:00+00:00", 0),
+        # APIs convert every time to UTC, so this says nothing about the author's clock.
+        ("2024-05-01T12:00:00Z", None),
+        ("2024-05-01T12:00:00+23:59", None),
+    ],
+)
+def test_a_commit_keeps_the_offset_of_its_authors_clock(stated: str, offset: int | None) -> None:
+    made = commit(at=stated)
+    assert statement("push", push([made])).metadata["utcOffset"] == offset
+    del made["author"]["date"]
+    assert statement("push", push([made])).metadata["utcOffset"] == offset
+
+
 def test_the_authors_time_takes_precedence_over_the_committers() -> None:
     late = {"name": "Bob", "email": "bob@acme.test", "date": "2024-06-01T00:00:00Z"}
     rebased = commit(at="2024-05-01T10:00:00Z", committer=late)
