@@ -12,6 +12,7 @@ from lightfast_pipelines.assets.cluster_summaries import cluster_summaries
 from lightfast_pipelines.assets.clusters import clusters
 from lightfast_pipelines.assets.embeddings import embeddings
 from lightfast_pipelines.assets.id_sweeps import id_sweeps
+from lightfast_pipelines.assets.memory_vectors import memory_vectors
 from lightfast_pipelines.assets.outages import outages
 from lightfast_pipelines.assets.provider_history import provider_history
 from lightfast_pipelines.assets.provider_history_checks import after_history
@@ -19,6 +20,7 @@ from lightfast_pipelines.assets.raw_payloads import raw_payloads
 from lightfast_pipelines.assets.waiting_for_you import after_waiting, waiting_for_you
 from lightfast_pipelines.jobs.backfill import backfill
 from lightfast_pipelines.jobs.consolidation import consolidation, consolidation_when_due
+from lightfast_pipelines.jobs.layers import layers, layers_when_due
 from lightfast_pipelines.jobs.liveness import hourly_liveness
 from lightfast_pipelines.jobs.liveness import liveness as liveness_job
 from lightfast_pipelines.jobs.memory import memory
@@ -63,6 +65,7 @@ def build_definitions(**overrides: object) -> dg.Definitions:
             actors_and_clusters,
             actor_profiles,
             cluster_summaries,
+            memory_vectors,
         ],
         asset_checks=[
             checks.after_capture,
@@ -77,6 +80,7 @@ def build_definitions(**overrides: object) -> dg.Definitions:
             consolidation,
             profiles,
             summaries,
+            layers,
             liveness_job,
             waiting,
             recovery,
@@ -87,6 +91,7 @@ def build_definitions(**overrides: object) -> dg.Definitions:
             consolidation_when_due,
             profiles_when_due,
             summaries_when_due,
+            layers_when_due,
             hourly_liveness,
             waiting_when_changed,
             recover_missed_deliveries,

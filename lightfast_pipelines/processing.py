@@ -20,6 +20,7 @@ from lightfast_pipelines.clustering.provisional import assign_provisional
 from lightfast_pipelines.clustering.summaries import summarize_clusters
 from lightfast_pipelines.embedding.embedder import Embedder, EmbeddingModel
 from lightfast_pipelines.embedding.index import VectorIndex
+from lightfast_pipelines.embedding.layers import make_layers
 from lightfast_pipelines.embedding.stage import embed_pending
 from lightfast_pipelines.inbox.pending import Backlog, waiting
 from lightfast_pipelines.inbox.requeue import requeue_outdated
@@ -54,6 +55,8 @@ class ProcessReport:
     workspaces: int = 0
     profiles: int = 0
     summaries: int = 0
+    layers: int = 0
+    """Vectors of clusters, people and entities."""
     failures: int = 0
     """Failed attempts of stages, which are bounded (store/stage_failures.py)."""
     seconds: dict[str, float] = field(default_factory=dict)
@@ -96,6 +99,7 @@ def process(
             if report.waits == before and report.failures == failures:
                 break
         _describe(conn, report, progress, clock)
+        _make_layers(conn, report, progress, embedder)
     return report
 
 
@@ -215,4 +219,18 @@ def _describe(
     report.summaries += summaries.written
     report.spent("summaries", summaries.seconds)
     record_whole(conn, "cluster_summaries")
+    conn.commit()
+
+
+def _make_layers(
+    conn: Connection, report: ProcessReport, progress: StageProgress, embedder: Embedder
+) -> None:
+    """Makes the vectors of the clusters, people and entities that changed."""
+    progress.stage("layers")
+    with job_lock(conn, "layers", wait=True, waits=progress.waits):
+        layers = make_layers(conn, embedder, progress=progress.advance)
+    report.layers += sum(layers.written.values())
+    report.failures += layers.failures
+    report.spent("layers", layers.seconds)
+    record_whole(conn, "memory_vectors")
     conn.commit()

@@ -37,6 +37,7 @@ GRAPH = {
     "cluster_consolidation": ("topics", {"clusters", "actors"}),
     "actor_profiles": ("people", {"actors", "observations"}),
     "cluster_summaries": ("topics", {"cluster_consolidation"}),
+    "memory_vectors": ("meaning", {"embeddings", "cluster_summaries", "actor_profiles"}),
 }
 
 
@@ -119,6 +120,7 @@ def test_jobs_schedules_and_sensors_are_these_and_have_descriptions() -> None:
             "consolidation",
             "profiles",
             "summaries",
+            "layers",
             "liveness",
             "waiting",
             "upkeep",
@@ -135,6 +137,7 @@ def test_jobs_schedules_and_sensors_are_these_and_have_descriptions() -> None:
         "consolidation": {"actors", "cluster_consolidation"},
         "profiles": {"actor_profiles"},
         "summaries": {"cluster_summaries"},
+        "layers": {"memory_vectors"},
         "liveness": set(),
         "waiting": {"waiting_for_you"},
         "recovery": {"outages"},
@@ -150,6 +153,7 @@ def test_jobs_schedules_and_sensors_are_these_and_have_descriptions() -> None:
         "consolidation_when_due": ("consolidation", "*/5 * * * *"),
         "profiles_when_due": ("profiles", "8-59/15 * * * *"),
         "summaries_when_due": ("summaries", "3-59/15 * * * *"),
+        "layers_when_due": ("layers", "10-59/15 * * * *"),
         "hourly_liveness": ("liveness", "40 * * * *"),
         "waiting_when_changed": ("waiting", "*/10 * * * *"),
         "recover_missed_deliveries": ("recovery", "*/15 * * * *"),

@@ -18,6 +18,7 @@ GROUPS = {
     "actors": "people",
     "actor_profiles": "people",
     "embeddings": "meaning",
+    "memory_vectors": "meaning",
     "clusters": "topics",
     "cluster_consolidation": "topics",
     "cluster_summaries": "topics",

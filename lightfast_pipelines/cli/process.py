@@ -34,6 +34,7 @@ def process(as_json: AsJson = False) -> None:
                 "workspaces": report.workspaces,
                 "profiles": report.profiles,
                 "summaries": report.summaries,
+                "layers": report.layers,
                 "seconds": {stage: round(spent, 2) for stage, spent in report.seconds.items()},
                 "waits": report.waits,
             }

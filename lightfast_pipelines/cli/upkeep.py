@@ -26,6 +26,7 @@ class ReplayStage(StrEnum):
     consolidation = "consolidation"
     profiles = "profiles"
     summaries = "summaries"
+    layers = "layers"
 
 
 def replay(

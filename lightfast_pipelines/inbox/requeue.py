@@ -16,6 +16,7 @@ from lightfast_pipelines.store.locks import change_routing
 # Derived tables, children first. Inputs (deliveries, links, workspaces) are not listed.
 DERIVED = (
     "stage_failures",
+    "memory_vectors",
     "cluster_members",
     "cluster_log",
     "cluster_aliases",
@@ -45,6 +46,8 @@ DERIVED = (
     "actor_identities",
     "actor_profiles",
     "actors",
+    # Last, as deleting the others adds rows.
+    "layer_changes",
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lightfast_pipelines.domain.clusters import RULE_VERSION as CLUSTER_RULES
+from lightfast_pipelines.domain.narratives import RULE_VERSION as LAYER_RULES
 from lightfast_pipelines.domain.profiles import RULE_VERSION as PROFILE_RULES
 from lightfast_pipelines.domain.summaries import RULE_VERSION as SUMMARY_RULES
 from lightfast_pipelines.providers import discover
@@ -18,6 +19,7 @@ _RULES_OF_ASSETS = {
     "cluster_consolidation": f"clusters {CLUSTER_RULES}",
     "actor_profiles": f"profiles {PROFILE_RULES}",
     "cluster_summaries": f"summaries {SUMMARY_RULES}",
+    "memory_vectors": f"layers {LAYER_RULES}",
 }
 
 

@@ -13,7 +13,16 @@ from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.linked_resources import Workspace
 from lightfast_pipelines.store.locks import change_routing
 
-JOBS = ("capture", "embeddings", "clusters", "consolidation", "profiles", "summaries")
+JOBS = (
+    "capture",
+    "embeddings",
+    "clusters",
+    "consolidation",
+    "profiles",
+    "summaries",
+    "layers",
+    "index",
+)
 """The caller holds the locks of these jobs, so that none of them writes rows of the workspace."""
 
 

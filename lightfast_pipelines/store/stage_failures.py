@@ -23,6 +23,7 @@ StageName = Literal[
     "consolidation",
     "profiles",
     "summaries",
+    "layers",
 ]
 STAGES: tuple[StageName, ...] = get_args(StageName)
 

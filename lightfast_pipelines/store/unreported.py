@@ -14,7 +14,9 @@ from typing import Literal
 from lightfast_pipelines.store.database import Connection
 
 DailyStage = Literal["provider_history", "capture", "embeddings", "clusters"]
-WholeStage = Literal["actors", "cluster_consolidation", "actor_profiles", "cluster_summaries"]
+WholeStage = Literal[
+    "actors", "cluster_consolidation", "actor_profiles", "cluster_summaries", "memory_vectors"
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from datetime import timedelta
 from lightfast_pipelines.clustering.consolidation import consolidate
 from lightfast_pipelines.clustering.provisional import assign_provisional
 from lightfast_pipelines.clustering.summaries import summarize_clusters
+from lightfast_pipelines.embedding.layers import make_layers
 from lightfast_pipelines.embedding.pgvector import PgVectorIndex
 from lightfast_pipelines.embedding.stage import embed_pending
 from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
@@ -94,6 +95,7 @@ def two_tenants(conn: Connection) -> dict[str, Workspace]:
     consolidate(conn, WordLlamaEmbedder(), now=later)
     update_profiles(conn, now=later)
     summarize_clusters(conn, now=later)
+    make_layers(conn, WordLlamaEmbedder())
     for (observation,) in rows(
         conn, "SELECT min(id) FROM lightfast.observations GROUP BY workspace_id"
     ):

@@ -65,7 +65,10 @@ _RECEIVER = {
         for column in ("id", "provider", "external_id", "status")
     ),
 }
-_FUNCTIONS = {"make_body_partition(date)", "body_to_json(bytea)"}
+_FUNCTIONS = {
+    *("make_body_partition(date)", "body_to_json(bytea)"),
+    *("has_entity_vector(text)", "index_id(text,text)"),
+}
 _TIME = "timestamp with time zone"
 _FUNCTIONS_OF_ANALYSTS = {
     "workspace_named(text)",

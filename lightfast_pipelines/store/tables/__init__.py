@@ -18,6 +18,7 @@ from lightfast_pipelines.store.tables import (
     recovery,
     stages,
     states,
+    vector_index,
     vectors,
 )
 from lightfast_pipelines.store.tables.columns import metadata
@@ -35,5 +36,6 @@ __all__ = [
     "recovery",
     "stages",
     "states",
+    "vector_index",
     "vectors",
 ]

@@ -106,7 +106,7 @@ observations = Table(
     Index("ix_observations_subject", "workspace_id", "subject_key", "cluster_id"),
     Index("ix_observations_cluster", "cluster_id"),
     Index("ix_observations_actor", "actor_identity_id"),
-    Index("ix_observations_author", "author_identity_id"),
+    Index("ix_observations_author", "author_identity_id", "workspace_id", "occurred_at"),
     Index(
         "ix_observations_unembedded",
         "id",

@@ -76,7 +76,9 @@ stage_failures = Table(
         "The observation; null where the stage failed for the whole workspace.",
         nullable=True,
     ),
-    column("stage", Text, "embeddings, clusters, people, consolidation, profiles or summaries."),
+    column(
+        "stage", Text, "embeddings, clusters, people, consolidation, profiles, summaries or layers."
+    ),
     column("rules", Text, "Model or version of the rules that failed; another one tries again."),
     column("attempts", Integer, "Failed attempts, of those during which other work succeeded."),
     column("error_class", Text, "Class of the last error."),

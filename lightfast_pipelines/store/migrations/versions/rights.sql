@@ -61,6 +61,17 @@ REVOKE ALL ON
   lightfast.installation_secrets, lightfast.tokens
   FROM lightfast_analyst;
 
+-- Triggers call their functions whatever the rights of whoever writes.
+REVOKE ALL ON FUNCTION
+  lightfast.has_entity_vector(text), lightfast.index_id(text, text),
+  lightfast.note_observation_vectors(), lightfast.note_observations_deleted(),
+  lightfast.note_observation_changed(), lightfast.note_cluster_members(),
+  lightfast.note_cluster_changed(), lightfast.note_profiles(), lightfast.note_actor_changed(),
+  lightfast.note_memory_vectors(), lightfast.note_workspace_deleted()
+  FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION lightfast.has_entity_vector(text), lightfast.index_id(text, text)
+  TO lightfast_pipeline;
+
 REVOKE ALL ON FUNCTION lightfast.make_body_partition(date), lightfast.body_to_json(bytea) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION lightfast.make_body_partition(date), lightfast.body_to_json(bytea)
   TO lightfast_pipeline;

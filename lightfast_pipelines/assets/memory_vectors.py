@@ -1,0 +1,54 @@
+"""Vectors of clusters, people and entities, where something about them changed."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from lightfast_pipelines.assets._metadata import counts_of_run, table_rows, table_spec
+from lightfast_pipelines.assets._turn import progress_log, turn
+from lightfast_pipelines.embedding.layers import DERIVED_LAYERS, layers_due, make_layers
+from lightfast_pipelines.inbox.rule_versions import code_version
+from lightfast_pipelines.resources.models import Embedder
+from lightfast_pipelines.store.database import Database
+from lightfast_pipelines.store.locks import let_others_in
+
+
+@dg.multi_asset(
+    specs=[
+        table_spec(
+            "memory_vectors",
+            deps=["embeddings", "cluster_summaries", "actor_profiles"],
+            skippable=True,
+            code_version=code_version("memory_vectors"),
+        )
+    ],
+    retry_policy=dg.RetryPolicy(max_retries=1, delay=2),
+)
+def memory_vectors(
+    context: dg.AssetExecutionContext,
+    database: dg.ResourceParam[Database],
+    embedder: dg.ResourceParam[Embedder],
+) -> Iterator[dg.MaterializeResult[None]]:
+    """One row: the vector of a cluster, a person or an entity. Takes the changes that wait."""
+    with turn(context, database, "layers") as conn:
+        if conn is None:
+            return
+        progress = progress_log(context, "changes")
+        between = lambda: let_others_in(conn, "layers")  # noqa: E731 - as in other stages
+        report = make_layers(conn, embedder, progress=progress, between=between)
+        rows, waiting = table_rows(conn, "memory_vectors"), layers_due(conn)
+    by_layer = {
+        f"{layer}_{what}_of_run": counts.get(layer, 0)
+        for layer in DERIVED_LAYERS
+        for what, counts in (("written", report.written), ("deleted", report.deleted))
+    }
+    yield dg.MaterializeResult(
+        asset_key="memory_vectors",
+        metadata={
+            "dagster/row_count": rows,
+            "model": embedder.name,
+            "waiting": waiting,
+            **counts_of_run(report, "changes"),
+            **by_layer,
+        },
+    )

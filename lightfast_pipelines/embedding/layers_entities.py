@@ -1,0 +1,203 @@
+"""Embeds entities by their narratives: those that changed, and those related to them.
+
+An entity whose narrative is the same as before is not embedded again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, LiteralString
+
+from lightfast_pipelines.domain.narratives import (
+    LATEST_EVENTS,
+    RELATED_ENTITIES,
+    RULE_VERSION,
+    NarratedEntity,
+    NarratedEvent,
+    narrate,
+)
+from lightfast_pipelines.embedding.embedder import Embedder
+from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.staging import stage
+
+# Of a thing with a thousand relationships, only a few neighbours name it among their own first five.
+_MOST_NEIGHBOURS = 20
+_AT_ONCE = 1_000
+_SNIPPET = 500
+
+# A title or a new event of an entity also changes the narratives of those that are related to it.
+_WITH_NEIGHBOURS: LiteralString = """
+SELECT k.key FROM unnest(%(keys)s::text[]) AS k (key)
+UNION
+SELECT n.key
+FROM unnest(%(keys)s::text[]) AS k (key)
+JOIN lightfast.entities e ON e.workspace_id = %(workspace)s AND e.key = k.key
+CROSS JOIN LATERAL (
+  SELECT t.key FROM (
+    SELECT r.object_id AS id, r.last_seen_at FROM lightfast.relationships r WHERE r.subject_id = e.id
+    UNION ALL
+    SELECT r.subject_id, r.last_seen_at FROM lightfast.relationships r WHERE r.object_id = e.id
+  ) r
+  JOIN lightfast.entities t ON t.id = r.id
+  WHERE lightfast.has_entity_vector(t.key)
+  ORDER BY r.last_seen_at DESC, t.key LIMIT %(most)s
+) n
+ORDER BY 1
+"""
+
+_ENTITIES: LiteralString = """
+SELECT e.key, e.category, coalesce(nullif(e.value, ''), e.key), e.first_seen_at, e.last_seen_at,
+       e.occurrence_count, first.source, first.at, first.action, first.title, latest.at, latest.action,
+       latest.title, latest.significance, related.type, related.name
+FROM unnest(%(keys)s::text[]) AS k (key)
+JOIN lightfast.entities e ON e.workspace_id = %(workspace)s AND e.key = k.key AND NOT e.is_stub
+CROSS JOIN LATERAL (
+  SELECT o.source, o.occurred_at AS at, o.source_type AS action, o.title
+  FROM lightfast.observations o
+  WHERE o.workspace_id = %(workspace)s AND o.subject_key = e.key AND NOT o.is_deleted
+  ORDER BY o.occurred_at, o.source_id LIMIT 1
+) first
+CROSS JOIN LATERAL (
+  SELECT array_agg(o.occurred_at) AS at, array_agg(o.source_type) AS action,
+         array_agg(o.title) AS title, max(o.significance_score) AS significance
+  FROM (
+    SELECT o.occurred_at, o.source_type, o.title, o.significance_score
+    FROM lightfast.observations o
+    WHERE o.workspace_id = %(workspace)s AND o.subject_key = e.key AND NOT o.is_deleted
+    ORDER BY o.occurred_at DESC, o.source_id DESC LIMIT %(latest)s
+  ) o
+) latest
+LEFT JOIN LATERAL (
+  SELECT array_agg(r.type) AS type, array_agg(r.name) AS name
+  FROM (
+    SELECT r.type, t.value AS name
+    FROM (
+      SELECT r.type, r.object_id AS id, r.last_seen_at
+      FROM lightfast.relationships r WHERE r.subject_id = e.id
+      UNION ALL
+      SELECT '<- ' || r.type, r.subject_id, r.last_seen_at
+      FROM lightfast.relationships r WHERE r.object_id = e.id
+    ) r
+    JOIN lightfast.entities t ON t.id = r.id
+    WHERE NOT t.is_stub AND t.value <> '' AND r.type NOT IN ('mentions', 'on_branch', 'co_occurs')
+    ORDER BY lightfast.has_entity_vector(t.key) DESC, r.last_seen_at DESC, t.key, r.type
+    LIMIT %(related)s
+  ) r
+) related ON true
+ORDER BY e.key
+"""
+
+_COLUMNS = (
+    "workspace_id", "layer", "key", "model", "content_hash", "vector", "title", "snippet", "source",
+    "kind", "occurred_at", "significance", "rule_version",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Narrative:
+    """An entity's text, and the columns of its row that are not made of the text."""
+
+    key: str
+    text: str
+    title: str
+    source: str
+    kind: str
+    occurred_at: datetime
+    significance: int
+
+    @property
+    def hash(self) -> str:
+        facts = f"{RULE_VERSION}\0{self.text}\0{self.significance}"
+        return hashlib.sha256(facts.encode("utf-8", "replace")).hexdigest()[:32]
+
+
+def embed_entities(
+    conn: Connection, workspace: int, embedder: Embedder, keys: Sequence[str]
+) -> tuple[int, int]:
+    """Embeds these entities and their neighbours; returns the numbers of vectors written and deleted."""
+    parameters = {"workspace": workspace, "keys": list(keys), "most": _MOST_NEIGHBOURS}
+    affected = [key for (key,) in conn.execute(_WITH_NEIGHBOURS, parameters)]
+    written = deleted = 0
+    for start in range(0, len(affected), _AT_ONCE):
+        part = affected[start : start + _AT_ONCE]
+        narratives = list(_narratives(conn, workspace, part))
+        kept = {narrative.key for narrative in narratives}
+        deleted += conn.execute(
+            """
+            DELETE FROM lightfast.memory_vectors
+            WHERE workspace_id = %s AND layer = 'entities' AND key = ANY(%s)
+            """,
+            (workspace, [key for key in part if key not in kept]),
+        ).rowcount
+        changed = _changed(conn, workspace, embedder.name, narratives)
+        if changed:
+            written += _write(conn, workspace, embedder, changed)
+    return written, deleted
+
+
+def _narratives(conn: Connection, workspace: int, keys: Sequence[str]) -> Iterator[_Narrative]:
+    parameters = {
+        "workspace": workspace,
+        "keys": list(keys),
+        "latest": LATEST_EVENTS,
+        "related": RELATED_ENTITIES,
+    }
+    for row in conn.execute(_ENTITIES, parameters):
+        key, category, name, first_seen, last_seen, events, source, at, action, title, *lists = row
+        times, actions, titles, significance, types, names = lists
+        narrated = NarratedEntity(
+            category=category,
+            key=key,
+            name=name,
+            first_seen=first_seen,
+            last_seen=last_seen,
+            events=events,
+            first=NarratedEvent(at, action, title),
+            latest=[NarratedEvent(*event) for event in zip(times, actions, titles, strict=True)],
+            related=list(zip(types or (), names or (), strict=True)),
+        )
+        yield _Narrative(key, narrate(narrated), name, source, category, times[0], significance)
+
+
+def _changed(
+    conn: Connection, workspace: int, model: str, narratives: Sequence[_Narrative]
+) -> list[_Narrative]:
+    rows = conn.execute(
+        """
+        SELECT key, content_hash FROM lightfast.memory_vectors
+        WHERE workspace_id = %s AND layer = 'entities' AND key = ANY(%s) AND model = %s
+        """,
+        (workspace, [narrative.key for narrative in narratives], model),
+    )
+    hashes: dict[str, str] = dict(rows.fetchall())
+    return [narrative for narrative in narratives if hashes.get(narrative.key) != narrative.hash]
+
+
+def _write(
+    conn: Connection, workspace: int, embedder: Embedder, narratives: Sequence[_Narrative]
+) -> int:
+    vectors = embedder.embed([narrative.text for narrative in narratives])
+
+    def values(narrative: _Narrative, vector: Any) -> tuple[Any, ...]:
+        return (
+            *(workspace, "entities", narrative.key, embedder.name, narrative.hash),
+            "[" + ",".join(map(repr, vector.tolist())) + "]",
+            *(narrative.title[:200], narrative.text[:_SNIPPET], narrative.source, narrative.kind),
+            *(narrative.occurred_at, narrative.significance, RULE_VERSION),
+        )
+
+    staged = stage(conn, "memory_vectors", _COLUMNS, map(values, narratives, vectors))
+    names = ", ".join(_COLUMNS)
+    changing = _COLUMNS[3:]
+    return conn.execute(
+        f"""
+        INSERT INTO lightfast.memory_vectors ({names})
+        SELECT {names} FROM {staged} ORDER BY key
+        ON CONFLICT (workspace_id, layer, key) DO UPDATE
+          SET ({", ".join(changing)}, made_at) =
+            ({", ".join(f"excluded.{name}" for name in changing)}, now())
+        """
+    ).rowcount

@@ -1,0 +1,38 @@
+"""Vectors of clusters, people and entities: asked for when something changed, made by their job."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from lightfast_pipelines.capture.queue.batches import capture
+from lightfast_pipelines.definitions import build_definitions
+from lightfast_pipelines.embedding.pgvector import PgVectorIndex
+from lightfast_pipelines.embedding.stage import embed_pending
+from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
+from lightfast_pipelines.jobs.layers import layers_when_due
+from lightfast_pipelines.store.database import Connection, Database
+from tests.arriving import arrive, link
+
+
+def test_the_schedule_asks_for_vectors_until_nothing_has_changed(
+    database: Database, conn: Connection
+) -> None:
+    with dg.instance_for_test() as instance:
+        context = dg.build_schedule_context(instance=instance, resources={"database": database})
+        assert isinstance(layers_when_due(context), dg.SkipReason)
+        link(conn)
+        now = datetime.now(UTC)
+        arrive(conn, [now.date()], each=3)
+        capture(conn, days=None, max_rows=100, batch_rows=100, now=now)
+        embed_pending(conn, WordLlamaEmbedder(), PgVectorIndex(conn), max_rows=100)
+        assert isinstance(layers_when_due(context), dg.RunRequest)
+        job = build_definitions(database=database).resolve_job_def("layers")
+        result = job.execute_in_process(instance=instance)
+        (event,) = result.get_asset_materialization_events()
+        metadata = event.materialization.metadata
+        assert metadata["entities_written_of_run"].value == 3
+        assert metadata["waiting"].value == 0
+        assert "Change 1" not in "\n".join(str(each) for each in result.all_events)
+        assert isinstance(layers_when_due(context), dg.SkipReason)
