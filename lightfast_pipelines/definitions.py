@@ -11,6 +11,7 @@ from lightfast_pipelines.assets.capture import capture
 from lightfast_pipelines.assets.cluster_summaries import cluster_summaries
 from lightfast_pipelines.assets.clusters import clusters
 from lightfast_pipelines.assets.embeddings import embeddings
+from lightfast_pipelines.assets.hosted_embeddings import hosted_embeddings
 from lightfast_pipelines.assets.id_sweeps import id_sweeps
 from lightfast_pipelines.assets.memory_vectors import memory_vectors
 from lightfast_pipelines.assets.outages import outages
@@ -20,6 +21,7 @@ from lightfast_pipelines.assets.raw_payloads import raw_payloads
 from lightfast_pipelines.assets.waiting_for_you import after_waiting, waiting_for_you
 from lightfast_pipelines.jobs.backfill import backfill
 from lightfast_pipelines.jobs.consolidation import consolidation, consolidation_when_due
+from lightfast_pipelines.jobs.hosted_vectors import hosted_vectors, hosted_vectors_when_due
 from lightfast_pipelines.jobs.layers import layers, layers_when_due
 from lightfast_pipelines.jobs.liveness import hourly_liveness
 from lightfast_pipelines.jobs.liveness import liveness as liveness_job
@@ -36,7 +38,11 @@ from lightfast_pipelines.jobs.upkeep import nightly_upkeep, upkeep
 from lightfast_pipelines.jobs.waiting import waiting, waiting_when_changed
 from lightfast_pipelines.resources.apis import ApisResource
 from lightfast_pipelines.resources.database import DatabaseResource
-from lightfast_pipelines.resources.models import EmbedderResource, VectorIndexResource
+from lightfast_pipelines.resources.models import (
+    EmbedderResource,
+    HostedEmbeddingResource,
+    VectorIndexResource,
+)
 from lightfast_pipelines.sensors.new_payloads import new_payloads
 from lightfast_pipelines.sensors.run_failures import run_failures
 from lightfast_pipelines.sensors.work_outside_runs import work_outside_runs
@@ -48,6 +54,7 @@ def build_definitions(**overrides: object) -> dg.Definitions:
         "database": DatabaseResource(),
         "apis": ApisResource(),
         "embedder": EmbedderResource(),
+        "hosted_embedding": HostedEmbeddingResource(),
         "vector_index": VectorIndexResource(),
     }
     if unknown := overrides.keys() - resources.keys():
@@ -61,6 +68,7 @@ def build_definitions(**overrides: object) -> dg.Definitions:
             id_sweeps,
             capture,
             embeddings,
+            hosted_embeddings,
             clusters,
             actors_and_clusters,
             actor_profiles,
@@ -77,6 +85,7 @@ def build_definitions(**overrides: object) -> dg.Definitions:
         jobs=[
             memory,
             backfill,
+            hosted_vectors,
             consolidation,
             profiles,
             summaries,
@@ -88,6 +97,7 @@ def build_definitions(**overrides: object) -> dg.Definitions:
             upkeep,
         ],
         schedules=[
+            hosted_vectors_when_due,
             consolidation_when_due,
             profiles_when_due,
             summaries_when_due,

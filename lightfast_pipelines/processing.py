@@ -18,7 +18,8 @@ from lightfast_pipelines.capture.queue.session import SLICE_BYTES, SLICE_ROWS
 from lightfast_pipelines.clustering.consolidation import consolidate
 from lightfast_pipelines.clustering.provisional import assign_provisional
 from lightfast_pipelines.clustering.summaries import summarize_clusters
-from lightfast_pipelines.embedding.embedder import Embedder, EmbeddingModel
+from lightfast_pipelines.embedding.embedder import Embedder, EmbeddingModel, HostedEmbedder
+from lightfast_pipelines.embedding.hosted_stage import embed_hosted
 from lightfast_pipelines.embedding.index import VectorIndex
 from lightfast_pipelines.embedding.layers import make_layers
 from lightfast_pipelines.embedding.stage import embed_pending
@@ -28,6 +29,7 @@ from lightfast_pipelines.inbox.rule_versions import CLUSTER_RULES
 from lightfast_pipelines.people.profiles import update_profiles
 from lightfast_pipelines.settings import Settings
 from lightfast_pipelines.store.database import Connection, Database
+from lightfast_pipelines.store.hosted_vectors import catch_up, hosted_progress
 from lightfast_pipelines.store.locks import job_lock, let_others_in
 from lightfast_pipelines.store.time_limit import TimeLimit
 from lightfast_pipelines.store.unreported import record_consolidation, record_days, record_whole
@@ -57,6 +59,10 @@ class ProcessReport:
     summaries: int = 0
     layers: int = 0
     """Vectors of clusters, people and entities."""
+    hosted: int = 0
+    """Observations embedded by the hosted model."""
+    hosted_unavailable: str | None = None
+    """Why the hosted model was not asked to the end; its observations wait."""
     failures: int = 0
     """Failed attempts of stages, which are bounded (store/stage_failures.py)."""
     seconds: dict[str, float] = field(default_factory=dict)
@@ -79,6 +85,7 @@ def process(
     index_on: Callable[[Connection], VectorIndex],
     progress: StageProgress,
     *,
+    hosted: HostedEmbedder | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> ProcessReport:
     """Does all pending work, including what arrives meanwhile and what newer rules make pending.
@@ -100,6 +107,8 @@ def process(
                 break
         _describe(conn, report, progress, clock)
         _make_layers(conn, report, progress, embedder)
+        if hosted is not None:
+            _embed_hosted(conn, settings, report, progress, hosted, index_on(conn))
     return report
 
 
@@ -163,6 +172,35 @@ def _embed(
             report.spent("embeddings", embedded.seconds)
             record_days(conn, "embeddings", embedded.days)
             conn.commit()
+            if not embedded.observations:
+                return
+
+
+def _embed_hosted(
+    conn: Connection,
+    settings: Settings,
+    report: ProcessReport,
+    progress: StageProgress,
+    embedder: HostedEmbedder,
+    index: VectorIndex,
+) -> None:
+    """Comes last: nothing else needs these vectors, and the service may be away."""
+    with job_lock(conn, "hosted_embeddings", wait=True, waits=progress.waits):
+        catch_up(conn, embedder.name)
+        waiting = hosted_progress(conn)
+        progress.stage("hosted embeddings", waiting.waiting if waiting else 0)
+        while report.hosted_unavailable is None:
+            embedded = embed_hosted(
+                conn,
+                embedder,
+                index,
+                max_rows=settings.run_rows,
+                progress=progress.advance,
+                between=lambda: let_others_in(conn, "hosted_embeddings"),
+            )
+            report.hosted += embedded.observations
+            report.hosted_unavailable = embedded.unavailable
+            report.spent("hosted embeddings", embedded.seconds)
             if not embedded.observations:
                 return
 

@@ -16,7 +16,14 @@ from lightfast_pipelines.partitions import DAILY, first_day, today
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.store.tables import metadata
 
-DAILY_ASSETS = {"provider_history", "raw_payloads", *TABLES, "embeddings", "clusters"}
+DAILY_ASSETS = {
+    "provider_history",
+    "raw_payloads",
+    *TABLES,
+    "embeddings",
+    "hosted_embeddings",
+    "clusters",
+}
 
 # Asset -> (group, what it depends on).
 GRAPH = {
@@ -32,6 +39,7 @@ GRAPH = {
     "actor_identities": ("people", {"raw_payloads"}),
     "temporal_states": ("states", {"raw_payloads"}),
     "embeddings": ("meaning", {"observations", "temporal_states"}),
+    "hosted_embeddings": ("meaning", {"embeddings"}),
     "clusters": ("topics", {"embeddings"}),
     "actors": ("people", {"actor_identities"}),
     "cluster_consolidation": ("topics", {"clusters", "actors"}),
@@ -117,6 +125,7 @@ def test_jobs_schedules_and_sensors_are_these_and_have_descriptions() -> None:
         *(
             "memory",
             "backfill",
+            "hosted_vectors",
             "consolidation",
             "profiles",
             "summaries",
@@ -134,6 +143,7 @@ def test_jobs_schedules_and_sensors_are_these_and_have_descriptions() -> None:
     assert selected == {
         "memory": {*TABLES, "embeddings", "clusters"},
         "backfill": {"provider_history"},
+        "hosted_vectors": {"hosted_embeddings"},
         "consolidation": {"actors", "cluster_consolidation"},
         "profiles": {"actor_profiles"},
         "summaries": {"cluster_summaries"},
@@ -150,6 +160,7 @@ def test_jobs_schedules_and_sensors_are_these_and_have_descriptions() -> None:
         assert job.executor_def is dg.in_process_executor
     schedules = {s.name: (s.job_name, s.cron_schedule) for s in resolved.schedule_defs}
     assert schedules == {
+        "hosted_vectors_when_due": ("hosted_vectors", "* * * * *"),
         "consolidation_when_due": ("consolidation", "*/5 * * * *"),
         "profiles_when_due": ("profiles", "8-59/15 * * * *"),
         "summaries_when_due": ("summaries", "3-59/15 * * * *"),

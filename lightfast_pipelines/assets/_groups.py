@@ -19,6 +19,7 @@ GROUPS = {
     "actor_profiles": "people",
     "embeddings": "meaning",
     "memory_vectors": "meaning",
+    "hosted_embeddings": "meaning",
     "clusters": "topics",
     "cluster_consolidation": "topics",
     "cluster_summaries": "topics",

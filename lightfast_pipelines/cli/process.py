@@ -35,6 +35,8 @@ def process(as_json: AsJson = False) -> None:
                 "profiles": report.profiles,
                 "summaries": report.summaries,
                 "layers": report.layers,
+                "hosted": report.hosted,
+                "hosted_unavailable": report.hosted_unavailable,
                 "seconds": {stage: round(spent, 2) for stage, spent in report.seconds.items()},
                 "waits": report.waits,
             }
@@ -52,6 +54,10 @@ def process(as_json: AsJson = False) -> None:
         spent = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in report.seconds.items())
         if spent:
             show(f"seconds: {spent}")
+        if report.hosted:
+            show(f"{report.hosted:,} observations embedded by the hosted model")
+        if report.hosted_unavailable:
+            show(f"hosted model: {report.hosted_unavailable}; the rest waits, local vectors serve")
     if report.waits.total:
         raise Failure(
             f"a whole round made no progress, and this is still waiting: {waiting_words(report.waits)}"
@@ -59,11 +65,19 @@ def process(as_json: AsJson = False) -> None:
 
 
 def process_now(database: Database, bar: Meter) -> ProcessReport:
+    from lightfast_pipelines.embedding.openai_embedder import openai_embedder
     from lightfast_pipelines.embedding.pgvector import PgVectorIndex
     from lightfast_pipelines.processing import process as process_all
     from lightfast_pipelines.settings import settings
 
-    return process_all(database, settings(), default_embedder(), PgVectorIndex, bar)
+    return process_all(
+        database,
+        settings(),
+        default_embedder(),
+        PgVectorIndex,
+        bar,
+        hosted=openai_embedder(settings()),
+    )
 
 
 def waiting_words(waits: object) -> str:

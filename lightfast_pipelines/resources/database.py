@@ -13,7 +13,7 @@ from lightfast_pipelines.store.database import Database, open_database
 from lightfast_pipelines.store.locks import presence
 
 PENDING_TAG = "lightfast/pending"
-"""Tag of the sensor's runs, which take only pending work. Its value: `recent` or `backlog`."""
+"""Tag of runs that take only pending work. Its value: `recent`, `backlog` or `hosted`."""
 
 LOST_TAG = "lightfast/lost"
 """Tag of a run that was ended because its processes were gone: its work is not at fault."""
@@ -22,6 +22,7 @@ LOST_TAG = "lightfast/lost"
 # other runs need not wait for it.
 _READS_ONLY = frozenset({dg.AssetKey("provider_history")})
 _JOB_THAT_READS_ONLY = "backfill"
+_JOB_OF_HOSTED_MODEL = "hosted_vectors"
 
 RUN_KINDS = ("recent", "backlog", "by hand")
 
@@ -55,7 +56,12 @@ class DatabaseResource(dg.ConfigurableResource[Database]):
 
 
 def presence_of_run(run: dg.DagsterRun) -> str | None:
-    """The presence that a run shows while it is alive: its kind if it works on days, else its job."""
+    """The presence that a run shows while it is alive: its kind if it works on days, else its job.
+
+    A run of the hosted model works on days too, but no other run has to wait for it.
+    """
+    if run.job_name == _JOB_OF_HOSTED_MODEL:
+        return presence_of_job(run.job_name)
     if run.job_name == _JOB_THAT_READS_ONLY or run.asset_selection == _READS_ONLY:
         return None
     return kind_of_run(run.tags) or presence_of_job(run.job_name)

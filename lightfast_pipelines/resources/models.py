@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dagster as dg
 
-from lightfast_pipelines.embedding.embedder import Embedder
+from lightfast_pipelines.embedding.embedder import Embedder, HostedEmbedder
 from lightfast_pipelines.embedding.index import VectorIndex
+from lightfast_pipelines.embedding.openai_embedder import openai_embedder
 from lightfast_pipelines.embedding.pgvector import PgVectorIndex
 from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
+from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Connection
 
 __all__ = ["Embedder", "EmbedderResource", "VectorIndexFactory", "VectorIndexResource"]
@@ -18,6 +20,20 @@ class EmbedderResource(dg.ConfigurableResource[Embedder]):
 
     def create_resource(self, context: dg.InitResourceContext) -> Embedder:  # noqa: ARG002
         return WordLlamaEmbedder()
+
+
+class HostedEmbedding:
+    """The embedder of the hosted model, if a key turns one on."""
+
+    def __init__(self, embedder: HostedEmbedder | None) -> None:
+        self.embedder = embedder
+
+
+class HostedEmbeddingResource(dg.ConfigurableResource[HostedEmbedding]):
+    """OpenAI's embedder, if OPENAI_API_KEY is set; no configuration holds the key."""
+
+    def create_resource(self, context: dg.InitResourceContext) -> HostedEmbedding:  # noqa: ARG002
+        return HostedEmbedding(openai_embedder(settings()))
 
 
 class VectorIndexFactory:

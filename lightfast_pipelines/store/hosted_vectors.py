@@ -7,6 +7,7 @@ did not notice, such as a higher significance or a new threshold.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -135,6 +136,15 @@ def examine_more(conn: Connection) -> bool:
     )
     conn.commit()
     return not is_end
+
+
+def catch_up(conn: Connection, model: str, *, seconds: float = float("inf")) -> None:
+    """Sets the model, and examines observations until all are or the time is over. Commits."""
+    ends = time.monotonic() + seconds
+    set_model(conn, model)
+    conn.commit()
+    while examine_more(conn) and time.monotonic() < ends:
+        pass
 
 
 def examine_again(conn: Connection) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from lightfast_pipelines.store import stage_failures
 from lightfast_pipelines.store.clocks import difference, read_future, seconds_ahead
 from lightfast_pipelines.store.database import Connection, dict_rows
+from lightfast_pipelines.store.hosted_vectors import hosted_progress
 
 # The most frequent reasons that are listed.
 _SHOWN = 20
@@ -46,6 +48,7 @@ def read_status(conn: Connection, now: datetime) -> dict[str, Any]:
     ).fetchone()
     assert sizes is not None
     names = ("observations", "entities", "relationships", "actors", "clusters")
+    hosted = hosted_progress(conn)
     given_up = stage_failures.counts(conn)
     reasons = dict_rows(
         conn,
@@ -64,6 +67,7 @@ def read_status(conn: Connection, now: datetime) -> dict[str, Any]:
             "last_received_at": sizes[5].isoformat() if sizes[5] else None,
         },
         "given_up_by_stages": given_up,
+        **({"hosted_vectors": asdict(hosted)} if hosted else {}),
         "memory": dict(zip(names, sizes[:5], strict=True)),
         "clocks": {
             "this_machine": clock_difference or "agrees with the database's clock",

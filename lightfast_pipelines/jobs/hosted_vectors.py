@@ -1,0 +1,66 @@
+"""Embeds significant observations by the hosted model, the newest days first, where a key turns it on.
+
+Apart from the job `memory`, so that an outage of the service delays nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from lightfast_pipelines.embedding.openai_embedder import openai_embedder
+from lightfast_pipelines.jobs.when_due import job_with_schedule
+from lightfast_pipelines.partitions import first_day, range_tags, today
+from lightfast_pipelines.resources.database import PENDING_TAG
+from lightfast_pipelines.settings import settings
+from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.hosted_vectors import catch_up, days_waiting, set_model
+from lightfast_pipelines.store.model_usage import last_failure, usage_on
+
+# Of a tick, which has a minute: half a million observations.
+_EXAMINE_SECONDS = 5.0
+# An outage costs a failed run in this time, not one a minute.
+_REST = timedelta(minutes=5)
+
+
+def _due(_context: dg.ScheduleEvaluationContext, conn: Connection) -> Mapping[str, str] | str:
+    """Tags of a run over the newest days that wait, or why there is none."""
+    embedder = openai_embedder(settings())
+    if embedder is None:
+        set_model(conn, None)
+        conn.commit()
+        return "OPENAI_API_KEY is not set"
+    catch_up(conn, embedder.name, seconds=_EXAMINE_SECONDS)
+    if reason := _resting(conn, embedder.provider, datetime.now(UTC)):
+        return reason
+    days = days_waiting(conn, embedder.name, settings().run_rows)
+    # A run over today takes days to come as well.
+    reachable = [min(day, today()) for day in days if day >= first_day()]
+    if not reachable:
+        return "no observation waits for a vector of the hosted model"
+    return {**range_tags(reachable), PENDING_TAG: "hosted"}
+
+
+def _resting(conn: Connection, provider: str, now: datetime) -> str | None:
+    """Why the service is left alone for a while: the last request failed, and not long ago."""
+    failure = last_failure(conn, provider)
+    if failure is None or not now - _REST < failure[0] <= now:
+        return None
+    failed_at, error = failure
+    used = [usage.last_used_at for usage in usage_on(conn, now.date(), provider)]
+    if used and max(used) > failed_at:
+        return None
+    return f"{error}; asked again after {failed_at + _REST:%H:%M:%S} UTC"
+
+
+hosted_vectors, hosted_vectors_when_due = job_with_schedule(
+    "hosted_vectors",
+    "hosted_embeddings",
+    description="Embeds significant observations by the hosted model; a run takes a bounded number.",
+    max_runtime=timedelta(hours=2),
+    cron="* * * * *",
+    when="Every minute, and only while observations wait for a vector of the hosted model.",
+    due=_due,
+)
