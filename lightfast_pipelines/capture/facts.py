@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from lightfast_pipelines.capture.answers import with_answers
 from lightfast_pipelines.capture.collecting import Statements, load_stored
 from lightfast_pipelines.capture.series import SeriesChanges
 from lightfast_pipelines.capture.statements import FactKey, Stated
@@ -36,6 +37,8 @@ class Fact:
     ingestion_source: str
     raw_ids: tuple[int, ...]
     rule_version: int
+    question_hash: str | None = None
+    """The question about it that no language model has answered."""
 
     @property
     def key(self) -> FactKey:
@@ -81,6 +84,7 @@ def fold_facts(conn: Connection, statements: Statements, series: SeriesChanges) 
             recorded_at=observation.known_at or fact.recorded_at,
             raw_ids=tuple(sorted({*fact.raw_ids, *batch_sources[key]})),
         )
+    facts = with_answers(conn, facts)
     return Facts(
         written=[facts[key] for key in sorted(facts)],
         stored={key: row.id for key, row in stored.items()},

@@ -18,6 +18,7 @@ _PRESENCE = 4712
 _ROUTING = 4_711_000_002
 _CLUSTERS = 4_713
 _CREDENTIALS = 4_714
+_BUDGETS = 4_715
 
 
 def _number(name: str) -> int:
@@ -126,6 +127,11 @@ def share_routing(conn: Connection) -> None:
 def change_routing(conn: Connection) -> None:
     """Keeps batches from being captured until this transaction ends; waits for the one under way."""
     conn.execute("SELECT pg_advisory_xact_lock(%s)", (_ROUTING,))
+
+
+def hold_budget(conn: Connection, provider: str) -> None:
+    """Keeps others from reserving tokens of this provider until this transaction ends."""
+    conn.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_BUDGETS, _number(provider)))
 
 
 def hold_clusters(conn: Connection, workspace_id: int) -> None:

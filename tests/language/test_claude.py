@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -16,25 +15,10 @@ from lightfast_pipelines.language.port import (
     TokenCounts,
 )
 from lightfast_pipelines.settings import Settings
-from tests.servers.anthropic import KEY, AnthropicServer, anthropic_server, entries_of
+from tests.servers.anthropic import KEY, AnthropicServer, entries_of
 from tests.servers.serving import Fault
 
 _PROMPT = prompt_about([Question("commit", "Add a cart", "It holds goods.", ("cart.py",))])
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[AnthropicServer]:
-    with anthropic_server() as server:
-        yield server
-
-
-@pytest.fixture
-def server(running: AnthropicServer) -> AnthropicServer:
-    running.served.asked.clear()
-    running.served.faults.clear()
-    running.batches.clear()
-    running.stop_reason = "end_turn"
-    return running
 
 
 def _claude(

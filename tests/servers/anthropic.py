@@ -22,6 +22,13 @@ KEY = "sk-ant-api03-" + "k" * 32
 _VERSION = "2026-10-21"
 _CREATED = "2026-05-04T10:00:00Z"
 
+USAGE = {
+    "input_tokens": 100,
+    "output_tokens": 40,
+    "cache_read_input_tokens": 900,
+    "cache_creation_input_tokens": 0,
+}
+
 Answer = Callable[[list[dict[str, Any]]], Any]
 """From the entries of a request to the model's answer: a text, or a value that becomes JSON."""
 
@@ -68,14 +75,7 @@ class AnthropicServer:
     served: Served = field(default_factory=lambda: Served(""))
     answer: Answer = field(default_factory=labelled)
     stop_reason: str = "end_turn"
-    usage: dict[str, int] = field(
-        default_factory=lambda: {
-            "input_tokens": 100,
-            "output_tokens": 40,
-            "cache_read_input_tokens": 900,
-            "cache_creation_input_tokens": 0,
-        }
-    )
+    usage: dict[str, int] = field(default_factory=lambda: dict(USAGE))
     batches: dict[str, Batch] = field(default_factory=dict)
 
     @property

@@ -39,6 +39,7 @@ _COLUMNS = (
     "series_key",
     "part_key",
     "written_at",
+    "question_hash",
 )
 _QUOTED = ", ".join(f'"{column}"' for column in _COLUMNS)
 _UPDATES = ", ".join(
@@ -129,6 +130,7 @@ def _row(fact: Fact, identities: Mapping[IdentityKey, int]) -> tuple[object, ...
         else None,
         statement.part,
         statement.written_at,
+        fact.question_hash,
     )
 
 

@@ -37,10 +37,26 @@ model_usage = Table(
         "Input tokens read from the provider's prompt cache.",
         server_default=ZERO,
     ),
+    column(
+        "reserved_tokens",
+        BigInteger,
+        "Tokens set aside for requests under way, or whose answer never came; they count as used.",
+        server_default=ZERO,
+    ),
     column("last_error", Text, "The last failure, shortened, without secrets.", nullable=True),
     column("last_failed_at", TIME, "When a request last failed.", nullable=True),
     column("last_used_at", TIME, "When it was last asked.", server_default=NOW),
     comment="What a model or a hosted index was asked on a day, and the tokens that it used.",
+)
+
+model_pauses = Table(
+    "model_pauses",
+    metadata,
+    column("provider", Text, "anthropic, openai or pinecone.", primary_key=True),
+    column("failures", Integer, "Failures in a row; each makes the pause twice as long."),
+    column("until", TIME, "No request is sent before this time."),
+    column("error", Text, "The last failure, shortened, without secrets."),
+    comment="A provider that is not asked for a while, as it failed or asked to wait.",
 )
 
 model_answers = Table(

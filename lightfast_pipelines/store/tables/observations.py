@@ -99,6 +99,12 @@ observations = Table(
         "Whether its subject, or that part of it, is deleted now; search then leaves it out.",
         server_default=text("false"),
     ),
+    column(
+        "question_hash",
+        KEY,
+        "SHA-256 of the question about it that no language model has answered yet; null if none is open.",
+        nullable=True,
+    ),
     UniqueConstraint("workspace_id", "source_id"),
     Index("ix_observations_occurred", "workspace_id", "occurred_at"),
     Index("ix_observations_type", "workspace_id", "source", "source_type"),
@@ -138,6 +144,14 @@ observations = Table(
         "workspace_id",
         "part_key",
         postgresql_where=text("part_key is not null"),
+    ),
+    # The most significant are asked about first, as the budget may not suffice for all.
+    Index(
+        "ix_observations_question",
+        "workspace_id",
+        "significance_score",
+        "id",
+        postgresql_where=text("question_hash is not null and not is_deleted"),
     ),
     comment="Something that happened.",
 )

@@ -1,0 +1,159 @@
+"""Asks a language model within the day's budget, and not at all for a while after it failed.
+
+Every request is recorded, whatever comes of it. What a question is about is none of this file's business.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+
+from lightfast_pipelines.language.port import (
+    Language,
+    LanguageModel,
+    ModelUnavailableError,
+    Prompt,
+    PromptRejectedError,
+    Reply,
+)
+from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.model_pauses import current_pause, pause, resume
+from lightfast_pipelines.store.model_usage import record_usage, reserve_tokens, tokens_used
+
+_log = logging.getLogger(__name__)
+
+Clock = Callable[[], datetime]
+
+# With prompts halved breadth first, more failures in a row than these mean that a fifth of all contents
+# or more are at fault, which no content is: the answers themselves are not what was agreed.
+_MOST_USELESS_IN_A_ROW = 7
+
+
+class NotAskedError(Exception):
+    """No question can be asked now; the message says why, for a person."""
+
+
+@dataclass(slots=True)
+class Asker:
+    """Asks one model for one purpose. It commits, so nothing else may be under way on the connection."""
+
+    conn: Connection
+    model: LanguageModel
+    purpose: str
+    daily_tokens: int
+    clock: Clock
+    requests: int = 0
+    useless_in_a_row: int = 0
+    has_succeeded: bool = False
+    """Whether any request of this run brought a usable answer: then the model is well."""
+    day: date = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.day = self.today()
+
+    def today(self) -> date:
+        """The day whose budget is used."""
+        return self.clock().astimezone(UTC).date()
+
+    def left(self) -> int:
+        """Tokens that are left of today's budget."""
+        used = tokens_used(self.conn, self.today(), self.model.provider)
+        self.conn.rollback()
+        return max(0, self.daily_tokens - used)
+
+    def check_pause(self) -> None:
+        """Raises NotAskedError while the provider is not to be asked."""
+        paused = current_pause(self.conn, self.model.provider)
+        self.conn.rollback()
+        if paused is not None and paused.until > self.clock():
+            raise NotAskedError(f"paused until {paused.until:%H:%M:%S} UTC after {paused.error}")
+
+    def ask(self, prompt: Prompt) -> Reply:
+        """The reply. Raises NotAskedError, or PromptRejectedError if the prompt itself is refused."""
+        day = self.reserve(prompt.estimated_tokens)
+        try:
+            reply = self.model.ask(prompt)
+        except PromptRejectedError as error:
+            self.requests += 1
+            self.record(day, prompt.estimated_tokens, error=str(error))
+            raise
+        except ModelUnavailableError as error:
+            self.requests += 1
+            self.give_up(error, day, 0 if error.maybe_paid else prompt.estimated_tokens)
+        self.requests += 1
+        self.record(day, prompt.estimated_tokens, reply)
+        return reply
+
+    def reserve(self, tokens: int) -> date:
+        """Sets tokens of today's budget aside; returns the day. Raises NotAskedError."""
+        day = self.today()
+        if not reserve_tokens(
+            self.conn,
+            day=day,
+            provider=self.model.provider,
+            model=self.model.name,
+            purpose=self.purpose,
+            tokens=tokens,
+            budget=self.daily_tokens,
+        ):
+            raise NotAskedError(f"the budget of {self.daily_tokens:,} tokens a day is used up")
+        return day
+
+    def record(
+        self, day: date, reserved: int, reply: Reply | None = None, error: str | None = None
+    ) -> None:
+        """Records a request and gives back what was reserved for it."""
+        tokens = reply.tokens if reply else None
+        record_usage(
+            self.conn,
+            day=day,
+            provider=self.model.provider,
+            model=self.model.name,
+            purpose=self.purpose,
+            requests=1,
+            input_tokens=tokens.input if tokens else 0,
+            output_tokens=tokens.output if tokens else 0,
+            cached_tokens=tokens.cached if tokens else 0,
+            failures=int(error is not None),
+            error=error,
+            reserved_tokens=-reserved,
+        )
+        self.conn.commit()
+
+    def give_up(self, error: ModelUnavailableError, day: date, reserved: int) -> None:
+        """Pauses the provider. Raises NotAskedError. `reserved` is what certainly was not used."""
+        self.record(day, reserved, error=str(error))
+        self.pause(str(error), error.retry_after)
+        raise NotAskedError(str(error)) from None
+
+    def pause(self, error: str, retry_after: float | None = None) -> None:
+        paused = pause(self.conn, self.model.provider, self.clock(), error, retry_after)
+        self.conn.commit()
+        _log.warning("%s is not asked until %s: %s", self.model.name, paused.until, error)
+
+    def was_useful(self) -> None:
+        """Notes that a request brought a usable answer."""
+        self.useless_in_a_row = 0
+        if not self.has_succeeded:
+            resume(self.conn, self.model.provider)
+            self.conn.commit()
+        self.has_succeeded = True
+
+    def was_useless(self, problem: str) -> None:
+        """Notes that a request brought none. Raises NotAskedError if too many in a row did."""
+        self.useless_in_a_row += 1
+        if self.useless_in_a_row >= _MOST_USELESS_IN_A_ROW:
+            error = f"{self.useless_in_a_row} answers in a row are of no use: {problem}"
+            self.pause(error)
+            raise NotAskedError(error)
+
+
+def asker_for(conn: Connection, language: Language, purpose: str, clock: Clock) -> Asker:
+    """An asker of the model that is on. Raises NotAskedError if none is, or while it is paused."""
+    if language.model is None:
+        raise NotAskedError(language.off or "no language model is set up")
+    asker = Asker(conn, language.model, purpose, language.daily_tokens, clock)
+    asker.check_pause()
+    return asker
