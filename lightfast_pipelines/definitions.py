@@ -14,6 +14,7 @@ from lightfast_pipelines.assets.embeddings import embeddings
 from lightfast_pipelines.assets.hosted_embeddings import hosted_embeddings
 from lightfast_pipelines.assets.id_sweeps import id_sweeps
 from lightfast_pipelines.assets.memory_vectors import memory_vectors
+from lightfast_pipelines.assets.model_answers import model_answers
 from lightfast_pipelines.assets.outages import outages
 from lightfast_pipelines.assets.provider_history import provider_history
 from lightfast_pipelines.assets.provider_history_checks import after_history
@@ -22,6 +23,7 @@ from lightfast_pipelines.assets.waiting_for_you import after_waiting, waiting_fo
 from lightfast_pipelines.jobs.backfill import backfill
 from lightfast_pipelines.jobs.consolidation import consolidation, consolidation_when_due
 from lightfast_pipelines.jobs.hosted_vectors import hosted_vectors, hosted_vectors_when_due
+from lightfast_pipelines.jobs.language import language, language_when_due
 from lightfast_pipelines.jobs.layers import layers, layers_when_due
 from lightfast_pipelines.jobs.liveness import hourly_liveness
 from lightfast_pipelines.jobs.liveness import liveness as liveness_job
@@ -38,6 +40,7 @@ from lightfast_pipelines.jobs.upkeep import nightly_upkeep, upkeep
 from lightfast_pipelines.jobs.waiting import waiting, waiting_when_changed
 from lightfast_pipelines.resources.apis import ApisResource
 from lightfast_pipelines.resources.database import DatabaseResource
+from lightfast_pipelines.resources.language import LanguageResource
 from lightfast_pipelines.resources.models import (
     EmbedderResource,
     HostedEmbeddingResource,
@@ -56,6 +59,7 @@ def build_definitions(**overrides: object) -> dg.Definitions:
         "embedder": EmbedderResource(),
         "hosted_embedding": HostedEmbeddingResource(),
         "vector_index": VectorIndexResource(),
+        "language": LanguageResource(),
     }
     if unknown := overrides.keys() - resources.keys():
         raise ValueError(f"no such resource: {', '.join(sorted(unknown))}")
@@ -67,6 +71,7 @@ def build_definitions(**overrides: object) -> dg.Definitions:
             outages,
             id_sweeps,
             capture,
+            model_answers,
             embeddings,
             hosted_embeddings,
             clusters,
@@ -86,6 +91,7 @@ def build_definitions(**overrides: object) -> dg.Definitions:
             memory,
             backfill,
             hosted_vectors,
+            language,
             consolidation,
             profiles,
             summaries,
@@ -98,6 +104,7 @@ def build_definitions(**overrides: object) -> dg.Definitions:
         ],
         schedules=[
             hosted_vectors_when_due,
+            language_when_due,
             consolidation_when_due,
             profiles_when_due,
             summaries_when_due,

@@ -26,6 +26,8 @@ from lightfast_pipelines.embedding.stage import embed_pending
 from lightfast_pipelines.inbox.pending import Backlog, waiting
 from lightfast_pipelines.inbox.requeue import requeue_outdated
 from lightfast_pipelines.inbox.rule_versions import CLUSTER_RULES
+from lightfast_pipelines.language.port import NO_LANGUAGE, Language
+from lightfast_pipelines.language.stage import answer_observations
 from lightfast_pipelines.people.profiles import update_profiles
 from lightfast_pipelines.settings import Settings
 from lightfast_pipelines.store.database import Connection, Database
@@ -51,6 +53,11 @@ class ProcessReport:
     deliveries: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     written: Counter[str] = field(default_factory=Counter)
+    asked: int = 0
+    """Observations that a language model was asked about."""
+    answered: int = 0
+    unasked: str | None = None
+    """Why no language model was asked about the rest."""
     embedded: int = 0
     vectors: int = 0
     assigned: int = 0
@@ -86,9 +93,12 @@ def process(
     progress: StageProgress,
     *,
     hosted: HostedEmbedder | None = None,
+    language: Language = NO_LANGUAGE,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> ProcessReport:
     """Does all pending work, including what arrives meanwhile and what newer rules make pending.
+
+    A language model is asked as far as it can be now; what it is not asked about is no pending work.
 
     Waits for the lock of each stage while a run of Dagster holds it. Ends early, with the backlog in the
     report, if a whole round got nothing done.
@@ -97,9 +107,13 @@ def process(
         requeue_outdated(conn)
         conn.commit()
         report = ProcessReport(what_waits(conn, embedder.name))
+        if _ask(conn, settings, report, progress, clock, language):
+            report.waits = what_waits(conn, embedder.name)
         while report.waits.total:
             before, failures = report.waits, report.failures
             _capture(conn, settings, report, progress, clock)
+            if _ask(conn, settings, report, progress, clock, language):
+                _capture(conn, settings, report, progress, clock)
             _embed(conn, settings, report, progress, embedder, index_on(conn))
             _cluster(conn, settings, report, progress, clock, embedder)
             report.waits = what_waits(conn, embedder.name)
@@ -144,6 +158,36 @@ def _capture(
             record_days(conn, "capture", captured.days)
             conn.commit()
             more = captured.more and captured.deliveries > 0
+
+
+def _ask(
+    conn: Connection,
+    settings: Settings,
+    report: ProcessReport,
+    progress: StageProgress,
+    clock: Callable[[], datetime],
+    language: Language,
+) -> bool:
+    """Asks the language model, if one is on; returns whether there are answers to capture."""
+    if language.model is None:
+        return False
+    progress.stage("language model")
+    with job_lock(conn, "language", wait=True, waits=progress.waits):
+        asked = answer_observations(
+            conn,
+            language,
+            clock=clock,
+            max_rows=settings.run_rows,
+            progress=progress.advance,
+            between=lambda: let_others_in(conn, "language"),
+        )
+        report.asked += asked.asked
+        report.answered += asked.answered
+        report.unasked = asked.stopped
+        report.spent("language model", asked.seconds)
+        record_whole(conn, "model_answers")
+        conn.commit()
+    return asked.answered + asked.cached > 0
 
 
 def _embed(

@@ -38,6 +38,7 @@ GRAPH = {
     "relationships": ("knowledge", {"raw_payloads"}),
     "actor_identities": ("people", {"raw_payloads"}),
     "temporal_states": ("states", {"raw_payloads"}),
+    "model_answers": ("language", {"observations"}),
     "embeddings": ("meaning", {"observations", "temporal_states"}),
     "hosted_embeddings": ("meaning", {"embeddings"}),
     "clusters": ("topics", {"embeddings"}),
@@ -72,7 +73,8 @@ def test_the_graph_has_these_assets_groups_and_dependencies() -> None:
 def test_every_asset_states_its_owner_its_row_and_its_columns() -> None:
     for name, spec in specs().items():
         room = str(spec.owners[0]).removeprefix("team:")
-        assert room in {"inbox", "capture", "people", "embedding", "clustering"}, name
+        rooms = {"inbox", "capture", "language", "people", "embedding", "clustering"}
+        assert room in rooms, name
         assert 1 <= len(spec.kinds) <= 3, name
         assert (spec.description or "").startswith("One row: "), name
         schema = spec.metadata["dagster/column_schema"]
@@ -126,6 +128,7 @@ def test_jobs_schedules_and_sensors_are_these_and_have_descriptions() -> None:
             "memory",
             "backfill",
             "hosted_vectors",
+            "language",
             "consolidation",
             "profiles",
             "summaries",
@@ -144,6 +147,7 @@ def test_jobs_schedules_and_sensors_are_these_and_have_descriptions() -> None:
         "memory": {*TABLES, "embeddings", "clusters"},
         "backfill": {"provider_history"},
         "hosted_vectors": {"hosted_embeddings"},
+        "language": {"model_answers"},
         "consolidation": {"actors", "cluster_consolidation"},
         "profiles": {"actor_profiles"},
         "summaries": {"cluster_summaries"},
@@ -161,6 +165,7 @@ def test_jobs_schedules_and_sensors_are_these_and_have_descriptions() -> None:
     schedules = {s.name: (s.job_name, s.cron_schedule) for s in resolved.schedule_defs}
     assert schedules == {
         "hosted_vectors_when_due": ("hosted_vectors", "* * * * *"),
+        "language_when_due": ("language", "1-59/5 * * * *"),
         "consolidation_when_due": ("consolidation", "*/5 * * * *"),
         "profiles_when_due": ("profiles", "8-59/15 * * * *"),
         "summaries_when_due": ("summaries", "3-59/15 * * * *"),

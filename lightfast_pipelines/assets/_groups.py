@@ -17,6 +17,7 @@ GROUPS = {
     "actor_identities": "people",
     "actors": "people",
     "actor_profiles": "people",
+    "model_answers": "language",
     "embeddings": "meaning",
     "memory_vectors": "meaning",
     "hosted_embeddings": "meaning",
@@ -32,6 +33,7 @@ OWNERS = {
     "knowledge": "team:capture",
     "states": "team:capture",
     "people": "team:people",
+    "language": "team:language",
     "meaning": "team:embedding",
     "topics": "team:clustering",
 }

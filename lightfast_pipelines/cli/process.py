@@ -28,6 +28,9 @@ def process(as_json: AsJson = False) -> None:
                 "deliveries": report.deliveries,
                 "outcomes": dict(report.outcomes),
                 "written": dict(report.written),
+                "asked": report.asked,
+                "answered": report.answered,
+                "unasked": report.unasked,
                 "embedded": report.embedded,
                 "vectors": report.vectors,
                 "assigned": report.assigned,
@@ -51,6 +54,12 @@ def process(as_json: AsJson = False) -> None:
             f"{report.workspaces:,} workspaces consolidated, {report.profiles:,} profiles and "
             f"{report.summaries:,} summaries written"
         )
+        if report.asked:
+            show(
+                f"a language model answered about {report.answered:,} of {report.asked:,} observations"
+            )
+        if report.unasked:
+            show(f"no language model was asked about the rest: {report.unasked}")
         spent = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in report.seconds.items())
         if spent:
             show(f"seconds: {spent}")
@@ -67,6 +76,7 @@ def process(as_json: AsJson = False) -> None:
 def process_now(database: Database, bar: Meter) -> ProcessReport:
     from lightfast_pipelines.embedding.openai_embedder import openai_embedder
     from lightfast_pipelines.embedding.pgvector import PgVectorIndex
+    from lightfast_pipelines.language.claude import language_of
     from lightfast_pipelines.processing import process as process_all
     from lightfast_pipelines.settings import settings
 
@@ -77,6 +87,7 @@ def process_now(database: Database, bar: Meter) -> ProcessReport:
         PgVectorIndex,
         bar,
         hosted=openai_embedder(settings()),
+        language=language_of(settings()),
     )
 
 

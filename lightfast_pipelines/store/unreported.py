@@ -15,7 +15,12 @@ from lightfast_pipelines.store.database import Connection
 
 DailyStage = Literal["provider_history", "capture", "embeddings", "clusters"]
 WholeStage = Literal[
-    "actors", "cluster_consolidation", "actor_profiles", "cluster_summaries", "memory_vectors"
+    "model_answers",
+    "actors",
+    "cluster_consolidation",
+    "actor_profiles",
+    "cluster_summaries",
+    "memory_vectors",
 ]
 
 

@@ -201,6 +201,7 @@ def test_every_derived_table_says_to_which_workspace_its_rows_belong() -> None:
         "unreported_work",
         "queue_turns",
         "model_usage",
+        "model_pauses",
         "hosted_models",
         "hosted_index",
     }

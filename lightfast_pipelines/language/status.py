@@ -1,0 +1,66 @@
+"""Whether the language model is on, what it used today, and whether there is anything to ask it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+
+from lightfast_pipelines.domain.language_answers import PURPOSE
+from lightfast_pipelines.language.observations import PROMPT_VERSION
+from lightfast_pipelines.language.port import Language
+from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.model_answers import count_open
+from lightfast_pipelines.store.model_pauses import current_pause
+from lightfast_pipelines.store.service_status import ServiceStatus, used_today
+
+_PROVIDER = "anthropic"
+_MOST_COUNTED = 100_000
+
+
+def language_status(conn: Connection, language: Language, now: datetime) -> ServiceStatus:
+    """The language model's row of `lightfast models`."""
+    used = used_today(conn, _PROVIDER, now)
+    waiting = count_open(conn, PURPOSE, PROMPT_VERSION, now, most=_MOST_COUNTED)
+    notes = [f"{waiting:,} observations wait to be asked about"] if waiting else []
+    if language.model is None:
+        return ServiceStatus(
+            "language model",
+            "local rules",
+            "none",
+            is_on=False,
+            off=language.off,
+            notes=notes,
+            **asdict(used),
+        )
+    left = max(0, language.daily_tokens - used.tokens_used)
+    return ServiceStatus(
+        "language model",
+        language.model.name,
+        language.model.provider,
+        is_on=True,
+        off=_why_not_now(conn, language, now),
+        daily_tokens=language.daily_tokens,
+        tokens_left=left,
+        notes=notes,
+        **asdict(used),
+    )
+
+
+def why_nothing_is_due(conn: Connection, language: Language, now: datetime) -> str | None:
+    """Why a run of the stage would do nothing now; None if it has work."""
+    if language.model is None:
+        return language.off
+    if why := _why_not_now(conn, language, now):
+        return why
+    if not count_open(conn, PURPOSE, PROMPT_VERSION, now, most=1):
+        return "no question is open"
+    return None
+
+
+def _why_not_now(conn: Connection, language: Language, now: datetime) -> str | None:
+    paused = current_pause(conn, _PROVIDER)
+    if paused is not None and paused.until > now:
+        return f"paused until {paused.until:%H:%M:%S} UTC after {paused.error}"
+    if used_today(conn, _PROVIDER, now).tokens_used >= language.daily_tokens:
+        return f"the budget of {language.daily_tokens:,} tokens a day is used up"
+    return None
