@@ -14,6 +14,7 @@ from lightfast_pipelines.cli import (
     installations,
     integrations,
     keys,
+    models,
     outages,
     people,
     process,
@@ -35,6 +36,7 @@ app.command("ingest")(ingest.ingest)
 app.add_typer(backfill.backfill_app, name="backfill")
 app.command("outages")(outages.outages)
 app.command("process")(process.process)
+app.command("models")(models.models)
 app.command("status")(questions.status)
 app.command("waiting")(questions.waiting)
 app.add_typer(people.people_app, name="people")

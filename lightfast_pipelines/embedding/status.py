@@ -1,0 +1,66 @@
+"""Which embedder and which vector index serve, why hosted ones do not, and what they used today."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+
+from lightfast_pipelines.embedding.embedder import EmbeddingModel, HostedEmbedder
+from lightfast_pipelines.settings import Settings
+from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.hosted_vectors import HostedProgress, hosted_progress
+from lightfast_pipelines.store.service_status import ServiceStatus, used_today
+
+
+def embedder_statuses(
+    conn: Connection, local: EmbeddingModel, hosted: HostedEmbedder | None, now: datetime
+) -> list[ServiceStatus]:
+    """The rows of the local embedder, and of the hosted one that a key turns on."""
+    statuses = [
+        ServiceStatus("embedder", local.name, "local", is_on=True, dimensions=local.dimensions)
+    ]
+    used = used_today(conn, "openai", now)
+    if hosted is None:
+        off = "OPENAI_API_KEY is not set"
+        return [
+            *statuses,
+            ServiceStatus("embedder", "", "openai", is_on=False, off=off, **asdict(used)),
+        ]
+    progress = hosted_progress(conn)
+    notes = [] if progress is None else [_words(progress)]
+    return [
+        *statuses,
+        ServiceStatus(
+            "embedder",
+            hosted.name,
+            hosted.provider,
+            is_on=True,
+            dimensions=hosted.dimensions,
+            notes=notes,
+            **asdict(used),
+        ),
+    ]
+
+
+def _words(progress: HostedProgress) -> str:
+    more = "" if progress.is_examined else " or more"
+    return (
+        f"{progress.model} serves {progress.covered} of {progress.workspaces} workspaces, and "
+        f"{progress.waiting:,}{more} observations wait for a vector of it"
+    )
+
+
+def index_statuses(conn: Connection, settings: Settings, now: datetime) -> list[ServiceStatus]:
+    """The rows of pgvector, and of the hosted index that a key turns on."""
+    is_on = settings.pinecone_api_key is not None
+    return [
+        ServiceStatus("vector index", "pgvector", "local", is_on=True),
+        ServiceStatus(
+            "vector index",
+            settings.pinecone_index if is_on else "",
+            "pinecone",
+            is_on=is_on,
+            off=None if is_on else "PINECONE_API_KEY is not set",
+            **asdict(used_today(conn, "pinecone", now)),
+        ),
+    ]
