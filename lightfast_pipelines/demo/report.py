@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -34,25 +35,31 @@ _CHANGED = (
 )
 _PEOPLE = (
     "Who did what",
-    ("who", "kind", "did"),
+    ("who", "known at", "did"),
     """
-    SELECT name, kind, string_agg(format('%%s %%s', count, source_type), ', '
+    SELECT name || CASE WHEN kind = 'bot' THEN ' (bot)' ELSE '' END, places,
+           string_agg(format('%%s %%s', count, source_type), ', '
                                   ORDER BY count DESC, source_type)
     FROM (
-      SELECT a.display_name AS name, a.kind, o.source_type, count(*)
+      SELECT a.id, a.display_name AS name, a.kind, o.source_type, count(*), (
+        SELECT string_agg(DISTINCT CASE i.source WHEN 'git' THEN 'commits' ELSE i.source END, ', ')
+        FROM lightfast.actor_identities i WHERE i.actor_id = a.id
+      ) AS places
       FROM lightfast.observations o
       JOIN lightfast.observation_people p ON p.observation_id = o.id
       JOIN lightfast.actors a ON a.id = p.actor_id
       WHERE o.workspace_id = %s
-      GROUP BY 1, 2, 3
+      GROUP BY 1, 2, 3, 4
     ) counted
-    GROUP BY name, kind ORDER BY name
+    GROUP BY id, name, kind, places ORDER BY lower(name), places
     """,
 )
-_VOUCHED_FOR = (
-    "Priya's commits have an address that GitHub has not verified. Anyone could have written it, so they "
-    "do not count as hers. Vercel's webhooks identify an account only by its id."
+_KEPT_APART = (
+    "Why somebody appears more than once: only a name says that these are one person, and anybody can "
+    "write a name into a commit. Decide it with these commands; the decision outlives a rebuild, and "
+    "`lightfast people undo` takes it back."
 )
+_MOST_PAIRS = 10
 _FIXES = (
     "Which pull request fixed which issue",
     ("pull request", "merged by", "issue", "which is"),
@@ -98,7 +105,7 @@ def print_account(conn: Connection, played: Played, stack: Stack) -> None:
     for title, columns, query in (_CHANGED, _PEOPLE, _FIXES, _CLUSTERS):
         _table(console, title, columns, conn.execute(query, (played.workspace.id,)).fetchall())
         if query == _PEOPLE[2]:
-            console.print(_VOUCHED_FOR, style="dim")
+            _kept_apart(console, conn, played.workspace.org_id)
     _states(console, conn, played)
     _chain(console, conn, played)
     _where(console, played, stack)
@@ -131,6 +138,23 @@ def _cell(value: object) -> str:
     """A list has a line for each of its items."""
     lines = value if isinstance(value, list) else [value]
     return "\n".join("" if line is None else on_one_line(str(line)) for line in lines)
+
+
+def _kept_apart(console: Console, conn: Connection, org_id: str) -> None:
+    """The doubtful pairs, each with the command that joins them on a line of its own, to be pasted."""
+    from lightfast_pipelines.people.review_list import read_review_list
+
+    pairs = read_review_list(conn, org_id, limit=_MOST_PAIRS)
+    if not pairs:
+        return
+    console.print()
+    console.print(_KEPT_APART, style="dim")
+    for pair in pairs:
+        identities = f"{pair.left.actor_name}: {pair.left.key} and {pair.right.key}"
+        reasons = "; ".join(str(each["detail"]) for each in pair.evidence)
+        console.print(on_one_line(f"{identities} ({reasons})"), markup=False)
+        command = f"    lightfast people accept {pair.id} --org {shlex.quote(org_id)}"
+        console.print(command, style="bold", markup=False, soft_wrap=True)
 
 
 def _received(console: Console, played: Played) -> None:
