@@ -216,9 +216,10 @@ def _decide(
     else:
         show(f"two people from now on: {pair.left_key} and {pair.right_key}")
     if decided.moved:
+        moved = "1 identity has" if decided.moved == 1 else f"{decided.moved} identities have"
         say(
-            f"{decided.moved} identities have another actor now; clusters and profiles follow with "
-            "the next run, or with `lightfast process`"
+            f"{moved} another actor now; clusters and profiles follow with the next run, "
+            "or with `lightfast process`"
         )
 
 

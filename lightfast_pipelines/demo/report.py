@@ -55,8 +55,8 @@ _PEOPLE = (
     """,
 )
 _KEPT_APART = (
-    "Why somebody appears more than once: only a name says that these are one person, and anybody can "
-    "write a name into a commit. Decide it with these commands; the decision outlives a rebuild, and "
+    "Why somebody appears more than once: no provider vouches that these are one person, and anybody "
+    "can write a name into a commit. These commands join them; a decision outlives a rebuild, and "
     "`lightfast people undo` takes it back."
 )
 _MOST_PAIRS = 10
@@ -105,7 +105,7 @@ def print_account(conn: Connection, played: Played, stack: Stack) -> None:
     for title, columns, query in (_CHANGED, _PEOPLE, _FIXES, _CLUSTERS):
         _table(console, title, columns, conn.execute(query, (played.workspace.id,)).fetchall())
         if query == _PEOPLE[2]:
-            _kept_apart(console, conn, played.workspace.org_id)
+            kept_apart(console, conn, played.workspace.org_id)
     _states(console, conn, played)
     _chain(console, conn, played)
     _where(console, played, stack)
@@ -140,7 +140,7 @@ def _cell(value: object) -> str:
     return "\n".join("" if line is None else on_one_line(str(line)) for line in lines)
 
 
-def _kept_apart(console: Console, conn: Connection, org_id: str) -> None:
+def kept_apart(console: Console, conn: Connection, org_id: str) -> None:
     """The doubtful pairs, each with the command that joins them on a line of its own, to be pasted."""
     from lightfast_pipelines.people.review_list import read_review_list
 
@@ -149,7 +149,7 @@ def _kept_apart(console: Console, conn: Connection, org_id: str) -> None:
         return
     console.print()
     console.print(_KEPT_APART, style="dim")
-    for pair in pairs:
+    for pair in sorted(pairs, key=lambda pair: pair.left.actor_name or ""):
         identities = f"{pair.left.actor_name}: {pair.left.key} and {pair.right.key}"
         reasons = "; ".join(str(each["detail"]) for each in pair.evidence)
         console.print(on_one_line(f"{identities} ({reasons})"), markup=False)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from lightfast_pipelines.demo.report import WIDTH, kept_apart
+from lightfast_pipelines.demo.story import PROVIDERS, as_lines, tell
 from tests.cli.conftest import Lightfast
 from tests.providers.github import payloads as github
 
@@ -210,3 +216,31 @@ def test_names_from_outside_cannot_control_the_terminal(history: Lightfast, file
     assert "\x1b" not in shown
     assert "\u202e" not in shown
     assert "\\x1b[2J" in shown
+
+
+def test_the_demos_priya_becomes_one_person_by_the_commands_that_the_demo_prints(
+    lightfast: Lightfast, tmp_path: Path
+) -> None:
+    story = tell(date(2026, 5, 20))
+    lightfast("workspace", "add", "tale", "--org", "demo")
+    for provider in PROVIDERS:
+        path = tmp_path / f"{provider}.jsonl"
+        path.write_bytes(as_lines(story.scenes, provider))
+        lightfast("ingest", "-w", "tale", "-p", provider, str(path))
+    lightfast("process")
+    apart = lightfast.json("people", "show", "Priya Raman")["people"]
+    assert {each["name"] for each in apart} == {"Priya Raman"}
+    assert len(apart) == 3
+    console = Console(width=WIDTH, file=io.StringIO(), highlight=False)
+    with lightfast.database.connect() as conn:
+        kept_apart(console, conn, "demo")
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    commands = [line.split()[1:] for line in lines if line.strip().startswith("lightfast people")]
+    assert len(commands) >= 5
+    for command in commands:
+        lightfast(*command)
+    [priya] = lightfast.json("people", "show", "Priya Raman")["people"]
+    assert sorted(each["key"].partition(":")[0] for each in priya["identities"]) == [
+        *("git", "github", "linear", "sentry", "vercel"),
+    ]

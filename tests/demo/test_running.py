@@ -104,6 +104,7 @@ def test_the_demo_accounts_for_every_delivery_and_stays_until_ctrl_c(
     assert "#51 Charge a checkout only once" in text
     assert "<- tracked_in" in text
     assert "lightfast why 'sentry:issue:" in text
+    assert text.count("lightfast people accept ") >= 5
     assert of_this_home(home) == []
 
 

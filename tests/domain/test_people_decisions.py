@@ -48,12 +48,19 @@ def test_a_decision_joins_accounts_of_two_providers_and_all_that_belongs_to_them
     assert "ann@acme.dev" in memberships[COMMIT.key].evidence[1].detail
 
 
-def test_a_commit_that_is_decided_to_be_one_accounts_no_longer_joins_another_account() -> None:
-    decided = decide("default", [ANN, NOREPLY, LINEAR, COMMIT], [same(NOREPLY, COMMIT)])
-    assert groups(decided) == [{ANN.key, NOREPLY.key, COMMIT.key}, {LINEAR.key}]
-    (pair,) = decided.doubtful
-    assert {pair.left.key, pair.right.key} == {COMMIT.key, LINEAR.key}
-    assert [each.rule for each in pair.evidence] == ["commit_address", "account_name"]
+def test_a_decision_joins_whole_people_and_displaces_none_of_their_accounts() -> None:
+    # The commit is Linear's Ann by its address; who accepts it as GitHub's ann accepts all of her.
+    everybody = [ANN, NOREPLY, LINEAR, COMMIT]
+    decided = decide("default", everybody, [same(NOREPLY, COMMIT)])
+    assert groups(decided) == [{one.key for one in everybody}]
+    assert decided.doubtful == []
+
+
+def test_an_accepted_pair_leaves_all_other_evidence_as_it_was() -> None:
+    bot = github("9", "bumper", kind="bot")
+    bumps = git("bumper", "9+bumper@users.noreply.github.com")
+    decided = decide("default", [ANN, NOREPLY, bot, bumps], [same(ANN, bot)])
+    assert groups(decided) == [{ANN.key, NOREPLY.key, bot.key, bumps.key}]
 
 
 def test_a_decision_keeps_two_identities_apart_that_a_provider_vouches_to_be_one() -> None:

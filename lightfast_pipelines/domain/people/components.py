@@ -25,7 +25,11 @@ def _is_one_account(identity: Identity) -> bool:
 
 
 class Components:
-    """Disjoint sets of identities, by position, that know what they must not contain."""
+    """Disjoint sets of identities, by position, that know what they must not contain.
+
+    What people decided joins components on top of the evidence, and never counts as evidence: else an
+    account that somebody accepted would displace the account that a commit's address belongs to.
+    """
 
     def __init__(
         self,
@@ -34,6 +38,7 @@ class Components:
         apart: Iterable[tuple[int, int]] = (),
     ) -> None:
         self._parent = list(range(len(people)))
+        self._by_evidence = list(range(len(people)))
         self._size = [1] * len(people)
         self._is_bot = list(is_bot)
         self._has_account = [_is_one_account(identity) for identity in people]
@@ -44,16 +49,10 @@ class Components:
 
     def find(self, number: int) -> int:
         """The smallest position of its component."""
-        parent = self._parent
-        root = number
-        while parent[root] != root:
-            root = parent[root]
-        while parent[number] != root:
-            parent[number], number = root, parent[number]
-        return root
+        return _root(self._parent, number)
 
     def has_account(self, number: int) -> bool:
-        return self._has_account[self.find(number)]
+        return self._has_account[_root(self._by_evidence, number)]
 
     def are_apart(self, a: int, b: int) -> bool:
         """Whether a person decided that the two components are different people."""
@@ -65,12 +64,12 @@ class Components:
 
     def allows(self, a: int, b: int, kind: Kind) -> bool:
         """Whether evidence of this kind may join the components of two identities."""
-        a, b = self.find(a), self.find(b)
-        if a == b:
-            return True
         if self.are_apart(a, b):
             return False
         if kind == "decided":
+            return True
+        a, b = _root(self._by_evidence, a), _root(self._by_evidence, b)
+        if a == b:
             return True
         if self._is_bot[a] is not self._is_bot[b]:
             return False
@@ -80,18 +79,25 @@ class Components:
         return fits and not (self._has_account[a] and self._has_account[b])
 
     def join(self, a: int, b: int, kind: Kind) -> bool:
-        """Joins them if that is allowed; returns whether they are one component now."""
+        """Joins them if that is allowed; returns whether it is."""
         if not self.allows(a, b, kind):
             return False
         smaller, larger = sorted((self.find(a), self.find(b)))
         if smaller != larger:
             self._parent[larger] = smaller
+            if larger in self._apart:
+                self._apart[smaller] |= self._apart.pop(larger)
+        if kind != "decided":
+            self._join_by_evidence(a, b)
+        return True
+
+    def _join_by_evidence(self, a: int, b: int) -> None:
+        smaller, larger = sorted((_root(self._by_evidence, a), _root(self._by_evidence, b)))
+        if smaller != larger:
+            self._by_evidence[larger] = smaller
             self._size[smaller] += self._size[larger]
             self._is_bot[smaller] = self._is_bot[smaller] or self._is_bot[larger]
             self._has_account[smaller] = self._has_account[smaller] or self._has_account[larger]
-            if larger in self._apart:
-                self._apart[smaller] |= self._apart.pop(larger)
-        return True
 
     def join_all(self, members: Sequence[int], kind: Kind) -> list[int]:
         """Joins each member with the first earlier one that allows it.
@@ -110,3 +116,12 @@ class Components:
         for number in range(len(self._parent)):
             members[self.find(number)].append(number)
         return iter(members.values())
+
+
+def _root(parent: list[int], number: int) -> int:
+    root = number
+    while parent[root] != root:
+        root = parent[root]
+    while parent[number] != root:
+        parent[number], number = root, parent[number]
+    return root
