@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from lightfast_pipelines.domain.classification import CATEGORIES, conventional_prefix, features
+from lightfast_pipelines.domain.category_features import features, kind_of_path, stem
+from lightfast_pipelines.domain.category_model import SHIPPED
+from lightfast_pipelines.domain.classification import CATEGORIES, conventional_prefix
 from lightfast_pipelines.domain.classification_weights import BIAS, LEARNED, WEIGHTS
 from lightfast_pipelines.domain.enrichment import enrich
 from lightfast_pipelines.domain.events import Reference
@@ -81,6 +83,62 @@ def test_the_shipped_weights_fit_the_categories_and_the_features() -> None:
     assert features("Fix tests", ("tests/a.py",)) & WEIGHTS.keys()
 
 
+@pytest.mark.parametrize("form", ["fix", "fixes", "fixed", "fixing"])
+def test_the_forms_of_a_word_have_the_same_evidence(form: str) -> None:
+    assert stem(form) == "fix"
+    assert category(f"{form.title()} the list of open orders") == "bug_fix"
+
+
+def test_the_same_title_means_different_work_in_different_files() -> None:
+    assert category("Update the example", paths=("docs/guide.rst",)) == "documentation"
+    assert category("Update the example", paths=("package-lock.json",)) == "infrastructure"
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("web/cart.test.tsx", "test"),
+        ("cmd/server/main_test.go", "test"),
+        ("src/latest.py", "code"),
+        ("src/specific/contest.py", "code"),
+        (".github/workflows/release.yml", "ci"),
+        ("services/api/Dockerfile", "ops"),
+        ("uv.lock", "lock"),
+        ("Pipfile", "dep"),
+        ("CHANGELOG.md", "log"),
+        ("docs/index.md", "doc"),
+    ],
+)
+def test_a_path_has_the_kind_of_its_names_and_not_of_parts_of_them(path: str, kind: str) -> None:
+    assert kind_of_path(path) == kind
+
+
+def test_a_choice_does_not_depend_on_the_order_of_words_features_or_files() -> None:
+    paths = ("src/a.py", "tests/test_a.py", "README.md")
+    assert len({SHIPPED.choose("Handle empty carts", paths[n:] + paths[:n]) for n in range(3)}) == 1
+
+
+def test_the_folder_that_most_files_share_is_a_topic() -> None:
+    paths = ("plugins/jira/tasks/a.go", "plugins/jira/models/b.go", "go.mod")
+    assert "jira" in enrich(pull_request("Read boards", paths=paths)).topics
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        ("repo/a.py", "repo/b.py"),
+        ("src/lib/a.py",),
+        ("cart/a.py", "checkout/b.py"),
+        ("tests/2024/a.py",),
+        (".github/workflows/ci.yml",),
+    ],
+)
+def test_a_folder_that_says_nothing_about_the_work_is_no_topic(paths: tuple[str, ...]) -> None:
+    """Named as the repository (octo/repo), or as the layout, or without most of the files."""
+    statement = pull_request("Read boards", paths=paths)
+    assert set(enrich(statement).topics) <= {"read", "boards", enrich(statement).category}
+
+
 @pytest.mark.parametrize(
     ("source_type", "title", "topic"),
     [
@@ -104,7 +162,7 @@ def test_a_second_category_that_is_stated_becomes_a_topic() -> None:
     )
 
 
-@pytest.mark.parametrize("title", ["One", "Initial plan", "Tidy uploads"])
+@pytest.mark.parametrize("title", ["One", "Initial plan", "Settings screen"])
 def test_a_category_guessed_from_files_alone_is_no_topic(title: str) -> None:
     enriched = enrich(pull_request(title, paths=("src/a.py",)))
     assert enriched.category not in enriched.topics

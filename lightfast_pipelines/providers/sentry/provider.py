@@ -64,7 +64,7 @@ class Sentry(Provider):
     """sentry.io and self-hosted Sentry."""
 
     name = "sentry"
-    rule_version = 6
+    rule_version = 7
     default_events = frozenset(rule.event for rule in _RULES if rule.outcome == "delivered")
     events: Sequence[EventRule] = _RULES
     kept_headers = frozenset(
