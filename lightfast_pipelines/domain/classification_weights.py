@@ -6,7 +6,15 @@ weight is in hundredths of a logit, so that sums are exact and the same in any o
 
 from __future__ import annotations
 
-LEARNED = ("bug_fix", "feature", "refactor", "documentation", "testing", "infrastructure", "performance")
+LEARNED = (
+    "bug_fix",
+    "feature",
+    "refactor",
+    "documentation",
+    "testing",
+    "infrastructure",
+    "performance",
+)
 BIAS = (85, 59, 8, 3, -60, 22, -117)
 # fmt: off
 _TEXT = """
