@@ -142,10 +142,6 @@ class LayeredIndex(Protocol):
         """The k nearest things of one workspace, layer and model, nearest first; each thing once."""
         ...
 
-    def ids(self, tenant: Tenant) -> Iterator[list[str]]:
-        """The ids of all vectors of a workspace, a page at a time."""
-        ...
-
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -179,6 +175,10 @@ class HostedIndex(LayeredIndex, Protocol):
 
     def delete(self, tenant: Tenant, ids: Sequence[str]) -> None:
         """Deletes the vectors with these ids; unknown ones are no error."""
+        ...
+
+    def ids(self, tenant: Tenant) -> Iterator[list[str]]:
+        """The ids of all vectors of a workspace, a page at a time."""
         ...
 
     def clear(self, namespace: str) -> None:

@@ -31,6 +31,8 @@ class Usage:
     last_error: str | None
     last_failed_at: datetime | None
     last_used_at: datetime
+    vectors: int = 0
+    units: int = 0
 
     @property
     def tokens(self) -> int:
@@ -50,6 +52,8 @@ def record_usage(  # noqa: PLR0913 - one column each
     output_tokens: int = 0,
     cached_tokens: int = 0,
     failures: int = 0,
+    vectors: int = 0,
+    units: int = 0,
     error: str | None = None,
     reserved_tokens: int = 0,
 ) -> None:
@@ -64,9 +68,10 @@ def record_usage(  # noqa: PLR0913 - one column each
         """
         INSERT INTO lightfast.model_usage AS u
           (day, provider, model, purpose, requests, failures, input_tokens, output_tokens,
-           cached_tokens, reserved_tokens, last_error, last_failed_at)
+           cached_tokens, reserved_tokens, vectors, units, last_error, last_failed_at)
         VALUES (%(day)s, %(provider)s, %(model)s, %(purpose)s, %(requests)s, %(failures)s, %(input)s,
-                %(output)s, %(cached)s, %(reserved)s, %(error)s, CASE WHEN %(failures)s > 0 THEN now() END)
+                %(output)s, %(cached)s, %(reserved)s, %(vectors)s, %(units)s, %(error)s,
+                CASE WHEN %(failures)s > 0 THEN now() END)
         ON CONFLICT (day, provider, model, purpose) DO UPDATE SET
           requests = u.requests + excluded.requests,
           failures = u.failures + excluded.failures,
@@ -74,6 +79,8 @@ def record_usage(  # noqa: PLR0913 - one column each
           output_tokens = u.output_tokens + excluded.output_tokens,
           cached_tokens = u.cached_tokens + excluded.cached_tokens,
           reserved_tokens = greatest(0, u.reserved_tokens + excluded.reserved_tokens),
+          vectors = u.vectors + excluded.vectors,
+          units = u.units + excluded.units,
           last_error = coalesce(excluded.last_error, u.last_error),
           last_failed_at = coalesce(excluded.last_failed_at, u.last_failed_at),
           last_used_at = greatest(u.last_used_at, excluded.last_used_at)
@@ -89,6 +96,8 @@ def record_usage(  # noqa: PLR0913 - one column each
             "output": output_tokens,
             "cached": cached_tokens,
             "reserved": reserved_tokens,
+            "vectors": vectors,
+            "units": units,
             "error": None if error is None else error[:_LONGEST_ERROR],
         },
     )
@@ -130,7 +139,7 @@ def usage_on(conn: Connection, day: date, provider: str | None = None) -> Sequen
     rows = conn.execute(
         """
         SELECT provider, model, purpose, requests, failures, input_tokens, output_tokens,
-               cached_tokens, reserved_tokens, last_error, last_failed_at, last_used_at
+               cached_tokens, reserved_tokens, last_error, last_failed_at, last_used_at, vectors, units
         FROM lightfast.model_usage
         WHERE day = %(day)s AND (%(provider)s::text IS NULL OR provider = %(provider)s)
         ORDER BY provider, model, purpose

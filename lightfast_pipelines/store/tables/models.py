@@ -43,6 +43,8 @@ model_usage = Table(
         "Tokens set aside for requests under way, or whose answer never came; they count as used.",
         server_default=ZERO,
     ),
+    column("vectors", BigInteger, "Vectors written or deleted in an index.", server_default=ZERO),
+    column("units", BigInteger, "Units that the answers of an index named.", server_default=ZERO),
     column("last_error", Text, "The last failure, shortened, without secrets.", nullable=True),
     column("last_failed_at", TIME, "When a request last failed.", nullable=True),
     column("last_used_at", TIME, "When it was last asked.", server_default=NOW),

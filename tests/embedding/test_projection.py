@@ -1,0 +1,452 @@
+"""What is in Postgres gets into the hosted index, and what goes leaves it; no fault loses anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lightfast_pipelines.embedding.index import Filters, Tenant
+from lightfast_pipelines.embedding.layers import make_layers
+from lightfast_pipelines.embedding.layers_search import SearchAnswer, search_layer
+from lightfast_pipelines.embedding.pgvector import PgVectorIndex
+from lightfast_pipelines.embedding.pinecone_index import PineconeIndex
+from lightfast_pipelines.embedding.projection import ProjectionReport, changes_waiting, project
+from lightfast_pipelines.embedding.projection_state import forget_abandoned, read_state
+from lightfast_pipelines.embedding.stage import embed_pending
+from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
+from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.model_usage import usage_on
+from tests.capture.rows import Memory, hours
+from tests.embedding.pinecone_clients import FAULTS, Connect, connect
+from tests.servers.pinecone import PineconeWorld, serve_pinecone
+from tests.servers.serving import Fault, Served
+
+__all__ = ["connect"]
+
+NOW = datetime(2024, 6, 1, tzinfo=UTC)
+PULL = "github:pr:1#1"
+MODEL = WordLlamaEmbedder()
+
+
+@pytest.fixture
+def world() -> PineconeWorld:
+    return PineconeWorld()
+
+
+@pytest.fixture
+def served(world: PineconeWorld) -> Iterator[Served]:
+    with serve_pinecone(world) as server:
+        yield server
+
+
+@pytest.fixture
+def index(served: Served, connect: Connect) -> PineconeIndex:
+    return connect(served)
+
+
+@pytest.fixture
+def memory(conn: Connection) -> Memory:
+    return Memory(conn, slug="Acme")
+
+
+def commit(memory: Memory, number: int, title: str = "Retry the payment", **options: Any) -> int:
+    return memory.observation(f"github:commit:{number:040}", title, **options)
+
+
+def update(
+    conn: Connection, index: PineconeIndex, *, now: datetime = NOW, model: Any = MODEL
+) -> ProjectionReport:
+    """Does what the stages do one after the other: vectors, layers, then the hosted index."""
+    embed_pending(conn, model, PgVectorIndex(conn), max_rows=1_000)
+    make_layers(conn, model)
+    return project(conn, index, model, now=now)
+
+
+def ids(conn: Connection) -> set[str]:
+    """The ids that the index should have, by the tables."""
+    rows = conn.execute(
+        """
+        SELECT 'default:' || w.slug || ' observations#' || o.external_id || '#' || v.view
+        FROM lightfast.observation_vectors v JOIN lightfast.observations o ON o.id = v.observation_id
+        JOIN lightfast.workspaces w ON w.id = o.workspace_id WHERE vector_norm(v.vector) > 0
+        UNION ALL
+        SELECT 'default:' || w.slug || ' ' || lightfast.index_id(v.layer, v.key)
+        FROM lightfast.memory_vectors v JOIN lightfast.workspaces w ON w.id = v.workspace_id
+        """
+    )
+    return {identifier for (identifier,) in rows}
+
+
+def search(
+    conn: Connection, index: PineconeIndex | None, memory: Memory, text: str, **options: Any
+) -> SearchAnswer:
+    tenant = Tenant(memory.workspace_id, memory.org_id, memory.slug)
+    options.setdefault("now", NOW)
+    layer = options.pop("layer", "observations")
+    vector = MODEL.embed([text])[0]
+    model = options.pop("model", MODEL.name)
+    return search_layer(conn, index, tenant, layer, vector, 5, model=model, **options)
+
+
+def external_id(conn: Connection, observation: int) -> str:
+    row = conn.execute(
+        "SELECT external_id FROM lightfast.observations WHERE id = %s", (observation,)
+    ).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def test_a_new_index_is_filled_with_all_layers_and_then_gets_the_changes_alone(
+    conn: Connection, memory: Memory, index: PineconeIndex, world: PineconeWorld, served: Served
+) -> None:
+    commit(memory, 1)
+    memory.observation(PULL, "Cache the cart")
+    report = update(conn, index)
+    assert (report.sent, report.error, report.is_filled) == (
+        *({"observations": 2, "entities": 1}, None),
+        True,
+    )
+    assert set(world.vectors()) == ids(conn)
+    assert len(world.vectors()) == 7
+    written = served.count("/vectors/upsert")
+    assert update(conn, index).sent == {}
+    assert served.count("/vectors/upsert") == written
+    commit(memory, 2, "Another")
+    assert update(conn, index).sent == {"observations": 1}
+    assert set(world.vectors()) == ids(conn)
+    assert changes_waiting(conn) == (0, 0)
+
+
+def test_metadata_have_numbers_for_times_and_bounded_texts(
+    conn: Connection, memory: Memory, index: PineconeIndex, world: PineconeWorld
+) -> None:
+    ann = memory.identity("github", "1", source_username="ann")
+    observation = commit(memory, 1, "T" * 200, content="c" * 9_000, author=ann)
+    update(conn, index)
+    (summary,) = (
+        stored.metadata for key, stored in world.vectors().items() if key.endswith("#summary")
+    )
+    assert summary == {
+        "layer": "observations",
+        "view": "summary",
+        "key": external_id(conn, observation),
+        "model": "wordllama-256",
+        "source": "github",
+        "kind": "commit.pushed",
+        "type": "change",
+        "category": "other",
+        "title": "T" * 200,
+        "snippet": "c" * 500,
+        "occurred_at": 1714564800000,
+        "significance": 40,
+        "identities": ["github:1"],
+        "actor": "ann",
+    }
+
+
+def test_a_changed_text_replaces_its_vectors_and_a_deleted_observation_takes_its_vectors_along(
+    conn: Connection, memory: Memory, index: PineconeIndex, world: PineconeWorld
+) -> None:
+    first, second = commit(memory, 1), commit(memory, 2, "Cache the cart")
+    update(conn, index)
+    # As capture does with a changed text: the vectors go, and the observation waits for new ones.
+    conn.execute(
+        "UPDATE lightfast.observations SET title = 'Refund', embedding_title_id = NULL WHERE id = %s",
+        (first,),
+    )
+    conn.execute("DELETE FROM lightfast.observation_vectors WHERE observation_id = %s", (first,))
+    assert project(conn, index, MODEL, now=NOW).deleted == {"observations": 1}
+    assert len(world.vectors()) == 3
+    update(conn, index)
+    assert {stored.metadata["title"] for stored in world.vectors().values()} == {
+        *("Refund", "Cache the cart")
+    }
+    conn.execute("DELETE FROM lightfast.observations WHERE id = %s", (second,))
+    update(conn, index)
+    assert {stored.metadata["title"] for stored in world.vectors().values()} == {"Refund"}
+    assert set(world.vectors()) == ids(conn)
+
+
+def test_new_metadata_are_sent_without_a_new_vector(
+    conn: Connection, memory: Memory, index: PineconeIndex, world: PineconeWorld
+) -> None:
+    observation = commit(memory, 1)
+    update(conn, index)
+    conn.execute("UPDATE lightfast.observations SET significance_score = 90")
+    conn.execute(
+        """
+        INSERT INTO lightfast.cluster_members
+          (observation_id, workspace_id, cluster_id, thread_key, rule_version, is_provisional)
+        VALUES (%s, %s, 'c1', 't', 1, false)
+        """,
+        (observation, memory.workspace_id),
+    )
+    conn.execute("UPDATE lightfast.observations SET cluster_id = 'c1'")
+    update(conn, index)
+    assert {
+        (stored.metadata["significance"], stored.metadata["cluster"])
+        for stored in world.vectors().values()
+    } == {(90, "c1")}
+
+
+def test_a_text_without_words_has_no_vector_there(
+    conn: Connection, memory: Memory, index: PineconeIndex, world: PineconeWorld
+) -> None:
+    commit(memory, 1, "")
+    commit(memory, 2)
+    report = update(conn, index)
+    assert (report.error, report.refused) == (None, 0)
+    assert len(world.vectors()) == 3
+
+
+def test_a_removed_workspace_empties_its_namespace_and_one_of_the_same_name_begins_anew(
+    conn: Connection, memory: Memory, index: PineconeIndex, world: PineconeWorld
+) -> None:
+    other = Memory(conn, slug="acme")
+    commit(memory, 1)
+    commit(other, 1)
+    update(conn, index)
+    assert set(world.namespaces) == {"default:Acme", "default:acme"}
+    conn.execute("DELETE FROM lightfast.workspaces WHERE id = %s", (memory.workspace_id,))
+    again = Memory(conn, slug="Acme")
+    commit(again, 2, "Cache the cart")
+    update(conn, index)
+    assert set(world.vectors()) == ids(conn)
+    assert len(world.namespaces["default:Acme"]) == 3
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_delays_the_hosted_index_alone(
+    name: str,
+    conn: Connection,
+    memory: Memory,
+    index: PineconeIndex,
+    world: PineconeWorld,
+    served: Served,
+) -> None:
+    commit(memory, 1)
+    update(conn, index)
+    served.faults.append(replace(FAULTS[name], match="/vectors/upsert"))
+    second = commit(memory, 2, "Cache the shopping cart")
+    conn.commit()
+    report = update(conn, index)
+    assert (report.sent, report.waiting) == ({}, 1)
+    assert "Pinecone" in (report.error or "")
+    state = read_state(conn)
+    assert state is not None
+    assert (state.failures, state.retry_at) == (1, NOW + timedelta(seconds=30))
+    answer = search(conn, index, memory, "Cache the shopping cart")
+    assert (answer.answered_by, answer.hits[0].key) == ("pgvector", external_id(conn, second))
+    assert "is away" in (answer.why or "")
+    served.faults.clear()
+    assert update(conn, index, now=NOW + timedelta(minutes=1)).sent == {"observations": 1}
+    assert set(world.vectors()) == ids(conn)
+    answer = search(conn, index, memory, "Cache the shopping cart", now=NOW + timedelta(minutes=1))
+    assert (answer.answered_by, answer.hits[0].key) == (
+        "pinecone:lightfast",
+        external_id(conn, second),
+    )
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_search_during_a_fault_is_answered_by_postgres(
+    name: str, conn: Connection, memory: Memory, index: PineconeIndex, served: Served
+) -> None:
+    observation = commit(memory, 1)
+    update(conn, index)
+    served.faults.append(replace(FAULTS[name], match="/query"))
+    answer = search(conn, index, memory, "Retry the payment")
+    assert (answer.answered_by, answer.hits[0].key) == ("pgvector", external_id(conn, observation))
+    assert "Pinecone" in (answer.why or "")
+
+
+def test_both_indexes_give_the_same_hits_with_and_without_filters(
+    conn: Connection, memory: Memory, index: PineconeIndex
+) -> None:
+    ann = memory.identity("github", "1")
+    for number, title in enumerate(["Retry the payment", "Cache the cart", "Refund payments"]):
+        commit(memory, number, title, at=hours(number), author=ann if number else None)
+    memory.observation(PULL, "Payment is retried", source_type="pull-request.opened")
+    update(conn, index)
+    for filters in (
+        Filters(),
+        Filters(since=hours(1)),
+        Filters(before=hours(1)),
+        Filters(kinds=["commit.pushed"]),
+        Filters(identities=["github:1", "git:x"]),
+        Filters(sources=["linear"]),
+        Filters(least_significance=41),
+    ):
+        for layer in ("observations", "entities"):
+            options = {"filters": filters, "layer": layer}
+            ours = search(conn, None, memory, "retry a payment", **options)
+            theirs = search(conn, index, memory, "retry a payment", **options)
+            assert theirs.answered_by == "pinecone:lightfast"
+            assert [hit.key for hit in ours.hits] == [hit.key for hit in theirs.hits], filters
+            assert np.allclose(
+                [hit.similarity for hit in ours.hits],
+                [hit.similarity for hit in theirs.hits],
+                atol=1e-5,
+            )
+
+
+def test_a_hit_whose_row_is_gone_is_left_out(
+    conn: Connection, memory: Memory, index: PineconeIndex
+) -> None:
+    observation = commit(memory, 1)
+    kept = commit(memory, 2, "Cache the cart")
+    update(conn, index)
+    conn.execute("DELETE FROM lightfast.observations WHERE id = %s", (observation,))
+    answer = search(conn, index, memory, "Retry the payment")
+    assert answer.answered_by == "pinecone:lightfast"
+    assert [hit.key for hit in answer.hits] == [external_id(conn, kept)]
+
+
+def test_an_index_of_another_dimension_gets_nothing_and_search_says_why(
+    conn: Connection, memory: Memory, index: PineconeIndex, world: PineconeWorld
+) -> None:
+    world.dimension = 1024
+    commit(memory, 1)
+    report = update(conn, index)
+    assert "dimension 1024, the embedder makes 256: create an index" in (report.error or "")
+    assert world.vectors() == {}
+    answer = search(conn, index, memory, "Retry the payment")
+    assert answer.answered_by == "pgvector"
+    assert answer.why == "pinecone:lightfast is being filled"
+
+
+def test_a_fill_that_is_interrupted_goes_on_where_it_stopped(
+    conn: Connection,
+    memory: Memory,
+    index: PineconeIndex,
+    world: PineconeWorld,
+    served: Served,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from lightfast_pipelines.embedding import projection
+
+    monkeypatch.setattr(projection, "_PAGE", 2)
+    for number in range(5):
+        commit(memory, number)
+    served.faults.append(Fault("/vectors/upsert", times=99, status=500, after=1))
+    report = update(conn, index)
+    assert report.sent == {"observations": 2}
+    served.faults.clear()
+    assert update(conn, index).sent == {"observations": 3}
+    assert set(world.vectors()) == ids(conn)
+
+
+def test_a_thing_that_changes_while_it_is_sent_is_sent_again(
+    conn: Connection,
+    memory: Memory,
+    index: PineconeIndex,
+    world: PineconeWorld,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    commit(memory, 1)
+    update(conn, index)
+    conn.execute("UPDATE lightfast.observations SET title = 'Second'")
+    conn.commit()
+    upsert = index.upsert
+
+    def change_meanwhile(*arguments: Any) -> None:
+        upsert(*arguments)
+        monkeypatch.undo()
+        conn.execute("UPDATE lightfast.observations SET title = 'Third'")
+        conn.commit()
+
+    monkeypatch.setattr(index, "upsert", change_meanwhile)
+    project(conn, index, MODEL, now=NOW)
+    assert {stored.metadata["title"] for stored in world.vectors().values()} == {"Third"}
+
+
+def test_a_thing_that_the_index_refuses_holds_up_no_other_and_is_given_up_until_it_changes(
+    conn: Connection, memory: Memory, index: PineconeIndex, world: PineconeWorld, served: Served
+) -> None:
+    commit(memory, 0, "First")
+    update(conn, index)
+    for number in range(1, 5):
+        commit(memory, number, "Poison" if number == 3 else f"Fine {number}")
+    served.faults.append(Fault("Poison", times=999, status=400, body={"message": "not this one"}))
+    report = update(conn, index)
+    assert (report.sent, report.refused, report.error) == ({"observations": 3}, 1, None)
+    assert changes_waiting(conn) == (1, 0)
+    for _ in range(4):
+        update(conn, index)
+    asked = served.count("/vectors/upsert")
+    assert update(conn, index).refused == 0
+    assert served.count("/vectors/upsert") == asked
+    assert changes_waiting(conn) == (0, 1)
+    conn.execute("UPDATE lightfast.observations SET title = 'Cured' WHERE title = 'Poison'")
+    conn.execute(
+        "DELETE FROM lightfast.observation_vectors WHERE observation_id IN "
+        "(SELECT id FROM lightfast.observations WHERE title = 'Cured')"
+    )
+    conn.execute(
+        "UPDATE lightfast.observations SET embedding_title_id = NULL WHERE title = 'Cured'"
+    )
+    update(conn, index)
+    assert changes_waiting(conn) == (0, 0)
+    assert set(world.vectors()) == ids(conn)
+
+
+def test_another_model_fills_the_index_anew_and_searches_wait_for_it(
+    conn: Connection, memory: Memory, index: PineconeIndex, world: PineconeWorld
+) -> None:
+    class Another(WordLlamaEmbedder):
+        name = "another"
+
+    commit(memory, 1)
+    update(conn, index)
+    assert search(conn, index, memory, "x", model="another").answered_by == "pgvector"
+    assert update(conn, index, model=Another()).sent == {"observations": 1}
+    assert {stored.metadata["model"] for stored in world.vectors().values()} == {"another"}
+    assert search(conn, index, memory, "x", model="another").answered_by == "pinecone:lightfast"
+    # The former model's vectors go once they are not needed: nothing is sent for that.
+    conn.execute("DELETE FROM lightfast.observation_vectors WHERE model = 'wordllama-256'")
+    assert project(conn, index, Another(), now=NOW).sent == {}
+
+
+def test_without_a_hosted_index_no_change_is_noted_for_one(
+    conn: Connection, memory: Memory
+) -> None:
+    observation = commit(memory, 1)
+    embed_pending(conn, MODEL, PgVectorIndex(conn), max_rows=10)
+    make_layers(conn, MODEL)
+    conn.execute("UPDATE lightfast.observations SET significance_score = 1")
+    conn.execute("DELETE FROM lightfast.observations WHERE id = %s", (observation,))
+    assert changes_waiting(conn) == (0, 0)
+
+
+def test_an_index_that_nobody_kept_up_to_date_for_a_week_is_forgotten(
+    conn: Connection, memory: Memory, index: PineconeIndex, world: PineconeWorld
+) -> None:
+    commit(memory, 1)
+    update(conn, index)
+    commit(memory, 2)
+    embed_pending(conn, MODEL, PgVectorIndex(conn), max_rows=10)
+    assert not forget_abandoned(conn, NOW + timedelta(days=6))
+    assert changes_waiting(conn) == (1, 0)
+    assert forget_abandoned(conn, NOW + timedelta(days=8))
+    assert (read_state(conn), changes_waiting(conn)) == (None, (0, 0))
+    assert update(conn, index).sent == {"observations": 2}
+    assert set(world.vectors()) == ids(conn)
+
+
+def test_usage_is_counted_by_operation(
+    conn: Connection, memory: Memory, index: PineconeIndex
+) -> None:
+    commit(memory, 1)
+    update(conn, index)
+    search(conn, index, memory, "Retry")
+    used = {usage.purpose: usage for usage in usage_on(conn, NOW.date(), "pinecone")}
+    assert (used["upsert"].requests, used["upsert"].vectors, used["upsert"].model) == (
+        *(1, 3),
+        "lightfast",
+    )
+    assert (used["search"].requests, used["search"].units) == (1, 5)
