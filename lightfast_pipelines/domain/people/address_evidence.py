@@ -141,10 +141,21 @@ def _by_owner(
     # A name in another script may be the same name.
     if len({"".join(words).isascii() for words, _ in groups}) > 1:
         return [members], set()
+    for number in persons:
+        if clues[number].name not in by_name:
+            alike = [group for group in groups if _is_alike(clues, number, group[1])]
+            if len(alike) == 1:
+                alike[0][1].append(number)
     groups.sort(key=lambda group: (-len(group[1]), min(group[1])))
     if len(groups[0][1]) == len(groups[1][1]):
         return [sorted(numbers) for _, numbers in groups], set()
     return [members], {number for _, numbers in groups[1:] for number in numbers}
+
+
+def _is_alike(clues: Sequence[Clues], number: int, others: Sequence[int]) -> bool:
+    return any(
+        likeness(clues[number].name, clues[other].name) >= Likeness.COMPATIBLE for other in others
+    )
 
 
 def _of_one_name(people: Sequence[Identity], members: Sequence[int]) -> list[list[int]]:

@@ -56,6 +56,8 @@ class Components:
 
     def are_apart(self, a: int, b: int) -> bool:
         """Whether a person decided that the two components are different people."""
+        if not self._apart:
+            return False
         a, b = self.find(a), self.find(b)
         if a == b:
             return False

@@ -21,8 +21,16 @@ from lightfast_pipelines.domain.people.clues import (
 from lightfast_pipelines.domain.people.identities import Identity
 from lightfast_pipelines.domain.people.likeness import Likeness, likeness
 from lightfast_pipelines.domain.people.name_lists import GIVEN_NAMES, SHARED_FAMILY
-from lightfast_pipelines.domain.people.names import PersonName, has_whole_name
+from lightfast_pipelines.domain.people.names import (
+    PersonName,
+    forms,
+    has_whole_name,
+    is_common_family,
+    plain,
+)
 
+# Without a full name, a shorter word without a digit may be anybody's name.
+_SHORTEST_LOGIN = 6
 # A handle of more identities than this is a word that many people use.
 _MOST_OF_A_HANDLE = 25
 
@@ -95,13 +103,35 @@ def _rule_of(
         return "handle_only" if in_logins == 2 else None
     if in_logins == 0:
         return "same_word"
-    if alike is Likeness.SAME and in_logins == 2:
+    if alike is Likeness.SAME and in_logins == 2 and one.name.is_full:
         return _rule_of_one_name(one.name, handle)
+    full = [name for name in (one.name, other.name) if name.is_full]
+    if not full and not _is_login(handle, people[left].name, people[right].name):
+        return "same_word"
+    # `jsmith` is made of the names of many people, and whose it is an address would say.
+    has_addresses = not any(
+        email_addresses.is_placeholder_email(people[number].email) for number in (left, right)
+    )
+    for name in full:
+        if (
+            is_common_family(name.last)
+            and handle in forms(name)
+            and (has_addresses or name.is_common)
+        ):
+            return "open_form"
     return "login" if in_logins == 2 else "name_is_login"
 
 
+def _is_login(handle: str, left: str | None, right: str | None) -> bool:
+    """Whether a handle is no name or word: `berger` and `Stonebig` may be names, `stonebig34` is none."""
+    if any(letter.isdigit() for letter in handle):
+        return True
+    are_names = all((name or "").istitle() and plain(name) == handle for name in (left, right))
+    return len(handle) >= _SHORTEST_LOGIN and not are_names
+
+
 def _rule_of_one_name(name: PersonName, handle: str) -> str:
-    if not name.is_full or not name.is_common:
+    if not name.is_common:
         return "name_and_handle"
     # `johnsmith` of two John Smiths says nothing that their names do not say.
     if has_whole_name(handle, name) or SHARED_FAMILY & set(name.words):

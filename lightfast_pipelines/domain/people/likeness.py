@@ -33,15 +33,17 @@ def likeness(left: PersonName, right: PersonName, handle: str = "") -> Likeness:
     if left.word and left.word == right.word:
         return Likeness.SAME
     words = (left.word or "".join(left.words), right.word or "".join(right.words))
-    if handle and any(word == handle or word.rstrip("0123456789") == handle for word in words):
+    if handle and any(handle in (word, _stem(word)) for word in words):
         return Likeness.COMPATIBLE
     return Likeness.COMPATIBLE if _begins(*words) else Likeness.CONFLICT
 
 
 def full_likeness(left: PersonName, right: PersonName) -> Likeness:
     """Of two full names."""
-    if _same_words(left, right) or same_but_middle(left, right):
+    if _same_words(left, right):
         return Likeness.SAME
+    if (left.first, left.last) == (right.first, right.last):
+        return Likeness.SAME if middles_agree(left, right) else Likeness.CONFLICT
     if first_names_agree(left.first, right.first) and left.last == right.last:
         return Likeness.COMPATIBLE
     if "".join(left.words).isascii() is not "".join(right.words).isascii():
@@ -60,13 +62,6 @@ def _same_words(left: PersonName, right: PersonName) -> bool:
         for one in {left.words, left.spelled}
         for other in {right.words, right.spelled}
     ) or "".join(left.words) == "".join(right.words)
-
-
-def same_but_middle(left: PersonName, right: PersonName) -> bool:
-    """First and last word are the same, and initials and middle names do not contradict."""
-    if (left.first, left.last) != (right.first, right.last):
-        return False
-    return middles_agree(left, right)
 
 
 def middles_agree(left: PersonName, right: PersonName) -> bool:
@@ -110,15 +105,19 @@ def _word_of(other: PersonName, full: PersonName, handle: str) -> Likeness:
     word = other.word or "".join(other.words)
     if word in full.words or first_names_agree(word, full.first) or word in forms(full):
         return Likeness.COMPATIBLE
-    if begins_a_form(word, full) or (handle and word.rstrip("0123456789") == handle):
+    if begins_a_form(word, full) or (handle and handle in (word, _stem(word))):
         return Likeness.COMPATIBLE
     return Likeness.CONFLICT
 
 
 def begins_a_form(word: str, full: PersonName) -> bool:
     """`jstenar` and `epatters` begin what is made of initial and family name."""
-    stem = word.rstrip("0123456789")
+    stem = _stem(word)
     return len(stem) >= 5 and any(form.startswith(stem) for form in forms(full))
+
+
+def _stem(word: str) -> str:
+    return word.rstrip("0123456789")
 
 
 def _begins(left: str, right: str) -> bool:

@@ -6,6 +6,8 @@ doubtful like any other.
 
 from __future__ import annotations
 
+from lightfast_pipelines.domain.people.first_names import FIRST_NAMES
+
 GENERIC_WORDS = frozenset(
     {
         *("root", "admin", "administrator", "user", "users", "username", "unknown", "none"),
@@ -64,15 +66,15 @@ GENERIC_ALONE = frozenset(
         *("human", "people", "hello", "help", "office", "staff", "student", "release", "name"),
         *("author", "server", "pc", "sync", "import", "mirror", "project", "contact", "company"),
         *("foo", "test", "tests", "temp", "inc", "ltd", "foundation", "a", "and", "of", "s"),
+        *("no", "not", "any", "some", "new", "old", "real", "nick", "nickname", "login", "id"),
     }
 )
 
 # Placeholders made of words that are names as well.
 GENERIC_NAMES = frozenset(
     {
-        *("doe john", "doe jane", "doe jon", "bloggs joe", "mustermann max", "mustermann erika"),
-        *("dupont jean", "bar foo", "roe richard", "roe jane", "public q john", "schmoe joe"),
-        *("ivanov ivan", "nowak jan", "san zhang", "hong gildong", "perez juan"),
+        *("doe john", "doe jane", "doe jon", "bloggs joe", "max mustermann", "erika mustermann"),
+        *("bar foo", "jane roe", "richard roe", "john public q", "joe schmoe"),
     }
 )
 
@@ -238,19 +240,4 @@ _SHARED = (
 )
 SHARED_FAMILY = frozenset(_SHARED.split())
 
-# First names that say nothing as a login.
-_GIVEN = (
-    "aaron alan albert alice amanda amy anders andre andrea andrei andrey angela anna anne anthony"
-    " anton antoine arthur bernd bruno bruce carl carol caroline cedric claudia colin craig dennis"
-    " denis dominik donald douglas edward elena emily emma emil erik ethan eugene fabian fabio felix"
-    " fernando florent francois fredrik gabriel george gerald gilles graham greg gregory guillaume"
-    " gustavo harry heather helen henry hugo isaac jacob jakub janet jasper javier jeremy jerome"
-    " jessica joachim johannes jonas jonathan jordan joshua julia julian justin karen karl katie keith"
-    " kelly kenneth konstantin kristian laura leonard lisa logan louis lucas luca lukas marco marcus"
-    " marie mario marius mathias mathieu maxim megan melissa michal milan mohan morgan nathan nicolas"
-    " nicole nikita niklas oleg oliver olivier oscar patrick patrik philip philipp pierre quentin rachel"
-    " rafael ralph raymond rebecca ricardo roger roland roman ronald russell samuel sandra sander"
-    " simon sophie stephan stephen stuart susan sylvain teresa terry timothy tobias tomas travis tyler"
-    " ulrich valentin vincent viktor victor walter warren wayne werner yannick zachary"
-)
-GIVEN_NAMES = COMMON_GIVEN | frozenset(_GIVEN.split()) | frozenset(SHORT_FORMS)
+GIVEN_NAMES = COMMON_GIVEN | FIRST_NAMES | frozenset(SHORT_FORMS)

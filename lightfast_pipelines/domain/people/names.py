@@ -61,19 +61,10 @@ class PersonName:
     word: str = ""
     is_full: bool = False
     is_generic: bool = False
-
-    @property
-    def telling(self) -> tuple[str, ...]:
-        """The words without initials."""
-        return tuple(word for word in self.words if len(word) > 1)
-
-    @property
-    def first(self) -> str:
-        return next(iter(self.telling), self.words[0])
-
-    @property
-    def last(self) -> str:
-        return next(reversed(self.telling), self.words[-1])
+    # The words without initials, and the first and last of these; of initials alone, of all words.
+    telling: tuple[str, ...] = ()
+    first: str = ""
+    last: str = ""
 
     @property
     def is_common(self) -> bool:
@@ -132,7 +123,8 @@ def read_name(name: str | None) -> PersonName:
     has_digits = any(letter.isdigit() for each in words for letter in each)
     is_eastern = len(words) == 1 and _EASTERN.search(text) is not None and len(words[0]) > 2
     is_full = not is_generic and not has_digits and (len(telling) > 1 or is_eastern)
-    return PersonName(words, spelled, word, is_full, is_generic)
+    first, last = (telling[0], telling[-1]) if telling else ((*words, "")[0], ("", *words)[-1])
+    return PersonName(words, spelled, word, is_full, is_generic, tuple(telling), first, last)
 
 
 def _words(folded: str) -> tuple[str, ...]:

@@ -18,10 +18,11 @@ from lightfast_pipelines.domain.people.likeness import (
     full_likeness,
     is_misspelled,
 )
+from lightfast_pipelines.domain.people.name_lists import SHORT_FORMS
 from lightfast_pipelines.domain.people.names import PersonName, is_common_family
 
 # Blocks of more different names than this hold a very common name.
-_MOST_NAMES = 30
+_MOST_NAMES = 20
 # So many identities of a name are compared with those of another.
 _MOST_COMPARED = 20
 
@@ -38,7 +39,8 @@ def similar_bonds(
             numbers[name].append(number)
     blocks: dict[tuple[str, ...], list[PersonName]] = defaultdict(list)
     for name in numbers:
-        blocks["last", name.last, name.first[0]].append(name)
+        for initial in {form[0] for form in (name.first, *SHORT_FORMS.get(name.first, ()))}:
+            blocks["last", name.last, initial].append(name)
         blocks["first", name.first, name.last[0]].append(name)
     pairs = {
         pair
