@@ -1,4 +1,4 @@
-"""Writes clusters and their members where they differ, with a log, and aliases for changed ids.
+"""Writes clusters and their members where they differ; `cluster_history.py` keeps what they were.
 
 `domain/consolidation.py` decides.
 """
@@ -6,13 +6,18 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import msgspec
-
+from lightfast_pipelines.clustering.cluster_history import (
+    logged_clusters,
+    write_aliases,
+    write_log,
+)
 from lightfast_pipelines.clustering.workspace_facts import Material
+from lightfast_pipelines.domain.cluster_changes import DecidedCluster, cluster_events
+from lightfast_pipelines.domain.cluster_status import ClusterStatus
 from lightfast_pipelines.domain.clusters import RULE_VERSION
 from lightfast_pipelines.domain.consolidation import Cluster
 from lightfast_pipelines.store.database import Connection
@@ -20,7 +25,7 @@ from lightfast_pipelines.store.staging import stage
 
 _CLUSTER = (
     "id", "workspace_id", "topic_label", "keywords", "primary_entities", "primary_actors",
-    "status", "observation_count", "first_observation_at", "last_observation_at",
+    "status", "status_reason", "observation_count", "first_observation_at", "last_observation_at",
     "is_provisional", "rule_version",
 )  # fmt: skip
 _VALUES = _CLUSTER[2:]
@@ -35,7 +40,9 @@ class MembershipChanges:
     removed: int = 0
 
 
-def cluster_row(workspace_id: int, cluster: Cluster, *, provisional: bool) -> tuple[object, ...]:
+def cluster_row(
+    workspace_id: int, cluster: Cluster, status: ClusterStatus, *, provisional: bool
+) -> tuple[object, ...]:
     """The cluster in the order of its table's columns."""
     return (
         cluster.id,
@@ -44,7 +51,8 @@ def cluster_row(workspace_id: int, cluster: Cluster, *, provisional: bool) -> tu
         list(cluster.keywords),
         list(cluster.primary_entities),
         list(cluster.primary_actors),
-        cluster.status,
+        status.status,
+        status.reason,
         len(cluster.members),
         datetime.fromtimestamp(cluster.first, UTC),
         datetime.fromtimestamp(cluster.last, UTC),
@@ -69,10 +77,10 @@ def upsert_clusters(conn: Connection, rows: Iterable[Sequence[object]]) -> int:
 
 
 def write_members(
-    conn: Connection, workspace_id: int, rows: Iterable[tuple[int, str, str]], *, provisional: bool
+    conn: Connection, workspace_id: int, rows: Iterable[tuple[int, str, str, bool]]
 ) -> int:
-    """Writes memberships (observation, cluster, thread); skips observations that were deleted
-    meanwhile."""
+    """Writes memberships (observation, cluster, thread, whether it is provisional); skips observations
+    that were deleted meanwhile."""
     columns = ("observation_id", "workspace_id", "cluster_id", "thread_key", "rule_version")
     staged = stage(
         conn,
@@ -80,7 +88,7 @@ def write_members(
         (*columns, "is_provisional"),
         (
             (observation, workspace_id, cluster, thread, RULE_VERSION, provisional)
-            for observation, cluster, thread in rows
+            for observation, cluster, thread, provisional in rows
         ),
     )
     # Without statistics, Postgres reads all observations to update a single one.
@@ -114,15 +122,19 @@ def replace_clusters(
     material: Material,
     threads: Sequence[str],
     clusters: Sequence[Cluster],
+    statuses: Sequence[ClusterStatus],
     now: datetime,
 ) -> MembershipChanges:
-    """Makes these the workspace's clusters; `threads` is the thread key of each happening."""
+    """Makes these the workspace's clusters, and notes what became of those that it had.
+
+    `threads` is the thread key of each happening, `statuses` has one for each cluster.
+    """
     cluster_of: list[str] = [""] * len(material.ids)
     for cluster in clusters:
         for position in cluster.members:
             cluster_of[position] = cluster.id
     moved = [
-        (material.ids[position], cluster_of[position], threads[position])
+        (material.ids[position], cluster_of[position], threads[position], False)
         for position, membership in enumerate(material.memberships)
         if (
             membership.cluster_id,
@@ -133,111 +145,43 @@ def replace_clusters(
         != (cluster_of[position], cluster_of[position], threads[position], RULE_VERSION)
         or membership.is_provisional
     ]
-    members = write_members(conn, workspace_id, moved, provisional=False)
-    before = _clusters_before(conn, workspace_id)
-    upsert_clusters(conn, (cluster_row(workspace_id, c, provisional=False) for c in clusters))
-    current = {cluster.id: len(cluster.members) for cluster in clusters}
-    gone_ids = sorted(before.keys() - current.keys())
-    conn.execute("DELETE FROM lightfast.clusters WHERE id = ANY(%s)", (gone_ids,))
-    moves: dict[str, Counter[str]] = defaultdict(Counter)
-    for position, membership in enumerate(material.memberships):
-        if membership.cluster_id is not None:
-            moves[membership.cluster_id][cluster_of[position]] += 1
-    successor = {
-        old: min(targets, key=lambda new: (-targets[new], new)) for old, targets in moves.items()
-    }
-    _write_aliases(conn, workspace_id, gone_ids, successor, current.keys(), now)
-    _write_log(conn, workspace_id, before, current, successor, now)
-    return MembershipChanges(members, len(current.keys() - before.keys()), len(gone_ids))
-
-
-def _clusters_before(conn: Connection, workspace_id: int) -> dict[str, tuple[int, bool]]:
-    """id -> (observations, whether it was provisional)."""
-    rows = conn.execute(
-        """
-        SELECT id, observation_count, is_provisional FROM lightfast.clusters
-        WHERE workspace_id = %s
-        """,
-        (workspace_id,),
-    )
-    return {identifier: (count, provisional) for identifier, count, provisional in rows}
-
-
-def _write_aliases(
-    conn: Connection,
-    workspace_id: int,
-    gone_ids: Sequence[str],
-    successor: Mapping[str, str],
-    current: Iterable[str],
-    now: datetime,
-) -> None:
-    """Writes an alias for each id that is gone. Aliases of that id follow; an id that is in use again
-    stops being an alias."""
-    conn.execute(
-        "DELETE FROM lightfast.cluster_aliases WHERE workspace_id = %s AND alias_id = ANY(%s)",
-        (workspace_id, list(current)),
-    )
-    pairs = [(old, successor[old]) for old in gone_ids if old in successor]
-    if not pairs:
-        return
-    columns = [list(column) for column in zip(*pairs, strict=True)]
-    conn.execute(
-        """
-        UPDATE lightfast.cluster_aliases a SET cluster_id = n.new, changed_at = %s
-        FROM unnest(%s::text[], %s::text[]) AS n (old, new)
-        WHERE a.workspace_id = %s AND a.cluster_id = n.old AND a.alias_id <> n.new
-        """,
-        (now, *columns, workspace_id),
-    )
-    conn.execute(
-        """
-        INSERT INTO lightfast.cluster_aliases (alias_id, workspace_id, cluster_id, changed_at)
-        SELECT n.old, %s, n.new, %s FROM unnest(%s::text[], %s::text[]) AS n (old, new)
-        ON CONFLICT (alias_id) DO UPDATE SET cluster_id = excluded.cluster_id,
-          changed_at = excluded.changed_at
-        """,
-        (workspace_id, now, *columns),
-    )
-
-
-def _write_log(
-    conn: Connection,
-    workspace_id: int,
-    before: Mapping[str, tuple[int, bool]],
-    current: Mapping[str, int],
-    successor: Mapping[str, str],
-    now: datetime,
-) -> None:
-    """Logs what happened to clusters that had been decided; provisional ones leave no trace."""
-    rows: list[tuple[str, str, dict[str, object]]] = []
-    for cluster, count in sorted(current.items()):
-        count_before, provisional = before.get(cluster, (0, True))
-        if provisional:
-            rows.append((cluster, "created", {"observations": count}))
-        elif count_before != count:
-            event = "grown" if count > count_before else "shrunk"
-            rows.append((cluster, event, {"observations": count, "before": count_before}))
-    for cluster in sorted(before.keys() - current.keys()):
-        count_before, provisional = before[cluster]
-        if provisional:
-            continue
-        successor_id = successor.get(cluster)
-        event = (
-            "removed" if successor_id is None else "merged" if successor_id in before else "renamed"
-        )
-        rows.append((cluster, event, {"before": count_before, "into": successor_id}))
-    staged = stage(
+    members = write_members(conn, workspace_id, moved)
+    upsert_clusters(
         conn,
-        "cluster_log",
-        ("workspace_id", "cluster_id", "event", "detail", "at"),
         (
-            (workspace_id, cluster, event, msgspec.json.encode(detail).decode(), now)
-            for cluster, event, detail in rows
+            cluster_row(workspace_id, cluster, status, provisional=False)
+            for cluster, status in zip(clusters, statuses, strict=True)
         ),
     )
-    conn.execute(
-        f"""
-        INSERT INTO lightfast.cluster_log (workspace_id, cluster_id, event, detail, at)
-        SELECT * FROM {staged}
-        """
-    )
+    current = {
+        cluster.id: DecidedCluster(len(cluster.members), status)
+        for cluster, status in zip(clusters, statuses, strict=True)
+    }
+    removed = conn.execute(
+        "DELETE FROM lightfast.clusters WHERE workspace_id = %s AND id <> ALL(%s::text[])",
+        (workspace_id, sorted(current)),
+    ).rowcount
+    before = logged_clusters(conn, workspace_id)
+    decided, moves = _moves(material, cluster_of, before)
+    write_aliases(conn, workspace_id, current.keys(), moves | decided, now)
+    write_log(conn, workspace_id, cluster_events(before, current, decided), now)
+    return MembershipChanges(members, len(current.keys() - before.keys()), removed)
+
+
+def _moves(
+    material: Material, cluster_of: Sequence[str], before: Collection[str]
+) -> tuple[dict[str, Counter[str]], dict[str, Counter[str]]]:
+    """(of the members that had been decided, of all): in which clusters each former one's members are.
+
+    A provisional member was never part of the former cluster, which would seem to split without it.
+    """
+    decided: dict[str, Counter[str]] = defaultdict(Counter)
+    moves: dict[str, Counter[str]] = defaultdict(Counter)
+    for position, membership in enumerate(material.memberships):
+        former = membership.cluster_id
+        if former is None:
+            continue
+        moves[former][cluster_of[position]] += 1
+        if former in before and not membership.is_provisional:
+            decided[former][cluster_of[position]] += 1
+    return decided, moves

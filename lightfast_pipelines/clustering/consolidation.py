@@ -15,7 +15,13 @@ from typing import LiteralString
 
 from lightfast_pipelines.clustering.cluster_rows import MembershipChanges, replace_clusters
 from lightfast_pipelines.clustering.similarity import VectorMeaning, load_vectors
-from lightfast_pipelines.clustering.workspace_facts import read_happenings, read_links
+from lightfast_pipelines.clustering.workspace_facts import (
+    read_clock,
+    read_happenings,
+    read_items,
+    read_links,
+    status_of,
+)
 from lightfast_pipelines.domain.clusters import RULE_VERSION
 from lightfast_pipelines.domain.consolidation import decide, find_threads
 from lightfast_pipelines.embedding.embedder import EmbeddingModel
@@ -134,7 +140,9 @@ def _consolidate(
         len(threads.units),
     )
     clusters = decide(org_id, slug, material.happenings, threads, meaning)
-    written = replace_clusters(conn, workspace_id, material, threads.keys, clusters, now)
+    items, clock = read_items(conn, workspace_id), read_clock(conn, workspace_id)
+    statuses = [status_of(cluster, material.happenings, items, clock) for cluster in clusters]
+    written = replace_clusters(conn, workspace_id, material, threads.keys, clusters, statuses, now)
     conn.execute(
         """
         UPDATE lightfast.consolidation_marks SET consolidated = %s, rule_version = %s

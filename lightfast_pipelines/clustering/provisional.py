@@ -20,7 +20,12 @@ from lightfast_pipelines.clustering.nearby import (
     links_around,
     nearest_clusters,
 )
-from lightfast_pipelines.clustering.workspace_facts import Material, read_happenings
+from lightfast_pipelines.clustering.workspace_facts import (
+    Material,
+    read_clock,
+    read_happenings,
+    status_of,
+)
 from lightfast_pipelines.domain.clusters import RULE_VERSION
 from lightfast_pipelines.domain.consolidation import describe
 from lightfast_pipelines.domain.labels import Labeller
@@ -204,23 +209,29 @@ def _assign(conn: Connection, workspace_id: int, ids: Sequence[int]) -> tuple[in
     cluster_of = _existing(conn, workspace_id, material, threads, groups)
     new_threads = [thread for thread in groups if thread not in cluster_of]
     labeller = Labeller(happening.title for happening in material.happenings)
-    org_id, slug, latest = _workspace(conn, workspace_id)
+    org_id, slug = _workspace(conn, workspace_id)
+    clock = read_clock(conn, workspace_id)
     rows = []
     for thread in new_threads:
-        cluster = describe(org_id, slug, material.happenings, groups[thread], labeller, latest)
+        cluster = describe(org_id, slug, material.happenings, groups[thread], labeller)
         cluster_of[thread] = cluster.id
-        rows.append(cluster_row(workspace_id, cluster, provisional=True))
-    # The id may exist: older rules made a cluster with the same smallest member.
+        # Consolidation looks at the states of its items.
+        status = status_of(cluster, material.happenings, {}, clock)
+        rows.append(cluster_row(workspace_id, cluster, status, provisional=True))
     upsert_clusters(conn, rows)
     write_members(
         conn,
         workspace_id,
         (
-            (material.ids[position], cluster_of[thread], thread)
+            (
+                material.ids[position],
+                cluster_of[thread],
+                thread,
+                material.memberships[position].is_provisional is not False,
+            )
             for thread, positions in groups.items()
             for position in positions
         ),
-        provisional=True,
     )
     new = set(new_threads)
     joining = {thread: positions for thread, positions in groups.items() if thread not in new}
@@ -270,6 +281,10 @@ def _existing(
 ) -> dict[str, str]:
     """thread -> the existing cluster that it joins: its own, else the nearest one."""
     votes: dict[str, Counter[str]] = defaultdict(Counter)
+    for thread, positions in groups.items():
+        # Members that older rules decided stay where they are until consolidation decides again.
+        former = (material.memberships[position].cluster_id for position in positions)
+        votes[thread].update(cluster for cluster in former if cluster is not None)
     things = [key for key in threads if not _is_standing(key)]
     for key, cluster, count in clusters_of_things(conn, workspace_id, things):
         votes[threads[key]][cluster] += count
@@ -290,16 +305,10 @@ def _existing(
     return cluster_by_thread
 
 
-def _workspace(conn: Connection, workspace_id: int) -> tuple[str, str, float]:
-    """(organisation, slug, time of its latest observation in seconds)."""
+def _workspace(conn: Connection, workspace_id: int) -> tuple[str, str]:
+    """(organisation, slug)"""
     row = conn.execute(
-        """
-        SELECT w.org_id, w.slug, (
-          SELECT extract(epoch FROM max(o.occurred_at))::float8 FROM lightfast.observations o
-          WHERE o.workspace_id = w.id
-        ) FROM lightfast.workspaces w WHERE w.id = %s
-        """,
-        (workspace_id,),
+        "SELECT org_id, slug FROM lightfast.workspaces WHERE id = %s", (workspace_id,)
     ).fetchone()
     assert row is not None
-    return row[0], row[1], row[2] or 0.0
+    return row[0], row[1]

@@ -1,4 +1,4 @@
-"""Reads the observations, files and strong edges that clusters are decided from.
+"""Reads the observations, files, strong edges and states that clusters are decided from.
 
 `domain/consolidation.py` decides, `cluster_rows.py` writes.
 """
@@ -6,10 +6,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lightfast_pipelines.domain.consolidation import Happening
+from lightfast_pipelines.domain.cluster_status import (
+    ITEMS,
+    ClusterStatus,
+    ItemStatus,
+    decide_status,
+    is_commit,
+    is_item,
+)
+from lightfast_pipelines.domain.consolidation import Cluster, Happening
 from lightfast_pipelines.domain.threads import STRONG, ThreadEdge
 from lightfast_pipelines.store.database import Connection
 
@@ -49,6 +57,27 @@ FROM lightfast.relationships r
 JOIN lightfast.entities s ON s.id = r.subject_id
 JOIN lightfast.entities t ON t.id = r.object_id
 WHERE r.workspace_id = %(workspace)s AND r.type = ANY(%(types)s)
+"""
+
+
+_ITEMS = """
+SELECT s.entity_id, s.state_value, extract(epoch FROM s.valid_from)::float8
+FROM lightfast.temporal_states s
+WHERE s.workspace_id = %s AND s.is_current AND s.entity_type = ANY(%s)
+  AND (s.state_type = 'status' OR (s.state_type = 'existence' AND s.state_value = 'deleted'))
+-- A deletion ends the status, unless it states one itself.
+ORDER BY s.state_type DESC
+"""
+
+# An event that was received before it happened has a wrong clock: a single commit of the year 2038
+# would close all other work. If there are only such events, the latest one counts.
+_CLOCK = """
+SELECT extract(epoch FROM coalesce(
+  (SELECT o.occurred_at FROM lightfast.observations o
+   WHERE o.workspace_id = %(workspace)s AND o.occurred_at <= o.recorded_at + interval '1 day'
+   ORDER BY o.occurred_at DESC LIMIT 1),
+  (SELECT max(o.occurred_at) FROM lightfast.observations o WHERE o.workspace_id = %(workspace)s)
+))::float8
 """
 
 
@@ -113,3 +142,31 @@ def read_links(conn: Connection, workspace_id: int) -> list[ThreadEdge]:
     """Every strong edge of the workspace."""
     rows = conn.execute(_LINKS, {"workspace": workspace_id, "types": sorted(STRONG)})
     return [ThreadEdge(*row) for row in rows]
+
+
+def read_items(conn: Connection, workspace_id: int) -> dict[str, ItemStatus]:
+    """The current status of each pull request, issue and discussion of the workspace, by key."""
+    rows = conn.execute(_ITEMS, (workspace_id, sorted(ITEMS)))
+    return {key: ItemStatus(value, since) for key, value, since in rows}
+
+
+def read_clock(conn: Connection, workspace_id: int) -> float:
+    """The time of the workspace's latest event, in seconds: what is idle counts from there, not from
+    today."""
+    row = conn.execute(_CLOCK, {"workspace": workspace_id}).fetchone()
+    return row[0] if row and row[0] is not None else 0.0
+
+
+def status_of(
+    cluster: Cluster, happenings: Sequence[Happening], items: Mapping[str, ItemStatus], clock: float
+) -> ClusterStatus:
+    """The status of a cluster, from those of its items."""
+    members = [happenings[position] for position in cluster.members]
+    return decide_status(
+        (items.get(key) for key in {member.subject_key for member in members} if is_item(key)),
+        last_commit=max(
+            (member.at for member in members if is_commit(member.subject_key)), default=None
+        ),
+        last=cluster.last,
+        clock=clock,
+    )

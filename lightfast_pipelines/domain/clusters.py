@@ -20,14 +20,11 @@ from collections.abc import Iterable, Sequence
 from lightfast_pipelines.domain.affinity import Meaning, Unit, likely_pairs
 from lightfast_pipelines.domain.grouping import Groups
 
-RULE_VERSION = 2
+RULE_VERSION = 3
 
 THRESHOLD = 0.2
 # Pairs below this count as 0: there are a hundred times as many, and they never lift a mean above 0.2.
 _FLOOR = 0.05
-
-# A cluster is idle if its last event is this much older than its workspace's last event.
-IDLE_SECONDS = 14 * 86_400
 
 # (-mean, smaller group, larger group, their sizes then, the group that looked for a partner)
 _Candidate = tuple[float, int, int, int, int, int]
@@ -108,8 +105,11 @@ def _link(
     return [sorted(group) for group in groups if group]
 
 
-def cluster_id(org_id: str, workspace_slug: str, smallest_source_id: str) -> str:
-    """21 URL-safe characters, the same in any database, from a cluster's smallest member."""
-    text = "\x1f".join(("cluster", org_id, workspace_slug, smallest_source_id))
+def cluster_id(org_id: str, workspace_slug: str, earliest: str) -> str:
+    """21 URL-safe characters, the same in any database, from what a cluster's earliest member is about.
+
+    What happens later does not change it; what turns out to have happened earlier does.
+    """
+    text = "\x1f".join(("cluster", org_id, workspace_slug, earliest))
     digest = hashlib.sha256(text.encode("utf-8", "replace")).digest()
     return urlsafe_b64encode(digest)[:21].decode()

@@ -1,4 +1,4 @@
-"""Decides a workspace's clusters from all of its observations: threads, units, groups, labels, status.
+"""Decides a workspace's clusters from all of its observations: threads, units, groups and labels.
 
 Pure: it combines the rules of `threads.py`, `clusters.py` and `labels.py`. `clustering/` reads the
 observations and writes what changed.
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from lightfast_pipelines.domain.affinity import Meaning, Unit
-from lightfast_pipelines.domain.clusters import IDLE_SECONDS, cluster_id, join
+from lightfast_pipelines.domain.clusters import cluster_id, join
 from lightfast_pipelines.domain.key_categories import category_of
 from lightfast_pipelines.domain.labels import Labeller
 from lightfast_pipelines.domain.threads import ThreadEdge, thread_keys, thread_of
@@ -47,7 +47,6 @@ class Cluster:
     keywords: tuple[str, ...]
     primary_entities: tuple[str, ...]
     primary_actors: tuple[str, ...]
-    status: str
     first: float
     last: float
     members: tuple[int, ...]
@@ -97,7 +96,6 @@ def decide(
     for position, unit in enumerate(threads.unit_of):
         members[unit].append(position)
     labeller = Labeller(happening.title for happening in happenings)
-    latest = max(happening.at for happening in happenings)
     return [
         describe(
             org_id,
@@ -105,7 +103,6 @@ def decide(
             happenings,
             sorted(position for unit in group for position in members[unit]),
             labeller,
-            latest,
         )
         for group in join(threads.units, meaning)
     ]
@@ -117,21 +114,21 @@ def describe(
     happenings: Sequence[Happening],
     positions: Sequence[int],
     labeller: Labeller,
-    latest: float,
 ) -> Cluster:
-    """The cluster of these happenings; `latest` is the time of its workspace's latest one."""
+    """The cluster of these happenings."""
     members = [happenings[position] for position in positions]
     label = labeller.label([happening.title for happening in members])
-    last = max(happening.at for happening in members)
+    earliest = min(members, key=lambda happening: (happening.at, happening.source_id))
+    # Named by its subject, whose later events may sort before the first one: `closed`, `opened`.
+    name = thread_of(earliest.subject_key, earliest.source_id, {})
     return Cluster(
-        id=cluster_id(org_id, workspace_slug, min(happening.source_id for happening in members)),
+        id=cluster_id(org_id, workspace_slug, name),
         label=label.title,
         keywords=label.keywords,
         primary_entities=_most((h.subject_key for h in members), MOST_ENTITIES),
         primary_actors=_most((h.identity for h in members if h.identity), MOST_ACTORS),
-        status="open" if latest - last <= IDLE_SECONDS else "idle",
-        first=min(happening.at for happening in members),
-        last=last,
+        first=earliest.at,
+        last=max(happening.at for happening in members),
         members=tuple(positions),
     )
 

@@ -50,6 +50,9 @@ DERIVED = (
     "layer_changes",
 )
 
+# What happened to clusters cannot be derived again, and their former ids have been given to people.
+_OUTLIVE = frozenset(("cluster_log", "cluster_aliases"))
+
 
 def requeue_days(conn: Connection, days: Sequence[date]) -> int:
     """Requeues the deliveries of these partition days; returns how many."""
@@ -116,7 +119,7 @@ def replay(conn: Connection, statuses: Sequence[str], workspace: Workspace | Non
 
 
 def rebuild(conn: Connection) -> int:
-    """Deletes everything derived and requeues every delivery; returns how many wait.
+    """Deletes what can be derived again and requeues every delivery; returns how many wait.
 
     If retention has dropped bodies, nothing is deleted, because only those bodies state some of the rows;
     the other deliveries are folded into the rows that exist. The caller commits, then captures.
@@ -133,7 +136,8 @@ def rebuild(conn: Connection) -> int:
     ).fetchone()
     if not (dropped and dropped[0]):
         for table in DERIVED:
-            conn.execute(f"DELETE FROM lightfast.{table}")
+            if table not in _OUTLIVE:
+                conn.execute(f"DELETE FROM lightfast.{table}")
         conn.execute("UPDATE lightfast.consolidation_marks SET changes = changes + 1")
     queued = conn.execute(
         """

@@ -91,13 +91,13 @@ def test_consolidation_finds_threads_and_stretches_of_work(conn: Connection) -> 
     assert (report.workspaces, report.observations, report.clusters) == (1, 7, 4)
     rows = conn.execute(
         """
-        SELECT topic_label, status, primary_actors FROM lightfast.clusters
+        SELECT topic_label, status, status_reason, primary_actors FROM lightfast.clusters
         ORDER BY last_observation_at
         """
     ).fetchall()
     # Idle counts from the release notes, 33 days after the rest, not from today.
-    assert [status for _, status, _ in rows] == ["idle", "idle", "idle", "open"]
-    assert rows[3] == ("Release notes", "open", ["git:cleo <cleo@x.io>"])
+    assert [row[1:3] for row in rows] == [("closed", "idle")] * 3 + [("open", None)]
+    assert rows[3] == ("Release notes", "open", None, ["git:cleo <cleo@x.io>"])
     again = consolidate(conn, WordLlamaEmbedder(), now=NOW)
     assert again.workspaces == 0
     forced = consolidate(conn, WordLlamaEmbedder(), now=NOW, force=True)
@@ -122,7 +122,7 @@ def test_any_order_of_arrival_and_of_provisional_runs_gives_the_same_clusters(
             assert clusters(conn) == DECIDED
             rows = conn.execute(
                 """
-                SELECT id, topic_label, keywords, primary_entities, primary_actors, status
+                SELECT id, topic_label, keywords, primary_entities, primary_actors, status, status_reason
                 FROM lightfast.clusters ORDER BY id
                 """
             ).fetchall()
@@ -200,8 +200,12 @@ def test_a_changed_id_becomes_an_alias_and_the_log_says_what_happened(
     assert now_in is not None
     assert now_in[1] == 2
     log = conn.execute("SELECT event, detail FROM lightfast.cluster_log ORDER BY id").fetchall()
-    assert [event for event, _ in log] == ["created", "created", "created", "renamed"]
-    assert log[3][1] == {"before": 1, "into": now_in[0]}
+    assert [event for event, _ in log] == [
+        *("created", "created", "closed"),
+        *("created", "renamed", "closed"),
+    ]
+    assert log[3][1] == {"observations": 2, "from": [row[0]]}
+    assert log[4][1] == {"before": 1, "into": now_in[0]}
     # The earlier commit is gone again: the old id is alive, so it is no alias any more.
     conn.execute("DELETE FROM lightfast.observations WHERE subject_key = %s", (sha(1),))
     memory.touch()

@@ -74,7 +74,7 @@ def test_a_bridge_does_not_join_two_long_stories() -> None:
     assert of["a0"] != of["b0"]
 
 
-def test_the_id_depends_on_the_smallest_member_and_its_workspace() -> None:
+def test_the_id_depends_on_the_earliest_member_and_its_workspace() -> None:
     assert len(cluster_id("o", "w", "s")) == 21
     assert cluster_id("o", "w", "s") != cluster_id("o", "v", "s")
 

@@ -22,7 +22,12 @@ from lightfast_pipelines.store.tables.columns import (
 clusters = Table(
     "clusters",
     metadata,
-    column("id", Text, "Hash of the workspace and its smallest member.", primary_key=True),
+    column(
+        "id",
+        Text,
+        "Hash of the workspace and of what the earliest member is about.",
+        primary_key=True,
+    ),
     workspace_id(),
     column("topic_label", Text, "What it is about, taken from its content."),
     column(
@@ -40,7 +45,14 @@ clusters = Table(
         "`source:source_id` of the identities that did most of it.",
         server_default=EMPTY_TEXTS,
     ),
-    column("status", Text, "open or idle, relative to the workspace's latest event."),
+    column("status", Text, "open while work on it goes on, else closed."),
+    column(
+        "status_reason",
+        Text,
+        "Why it is closed. done: all its pull requests, issues and discussions are, and no commit came "
+        "after that. idle: its last event is 30 days older than the workspace's latest one.",
+        nullable=True,
+    ),
     column("observation_count", Integer, "Number of members."),
     column("first_observation_at", TIME, "Time of the earliest member."),
     column("last_observation_at", TIME, "Time of the latest member."),
@@ -90,19 +102,35 @@ cluster_aliases = Table(
     metadata,
     column("alias_id", Text, "A former id of the cluster.", primary_key=True),
     workspace_id(),
-    column("cluster_id", Text, "The cluster that has most of its members now."),
+    column(
+        "cluster_id", Text, "The cluster that has most of its members now; never an alias itself."
+    ),
     column("changed_at", TIME, "When the id changed.", server_default=NOW),
-    comment="A former id of a cluster, from before consolidation changed it.",
+    Index("ix_cluster_aliases_cluster", "workspace_id", "cluster_id"),
+    comment="A former id of a cluster, from before consolidation changed it. Outlives a rebuild.",
 )
 
 cluster_log = Table(
     "cluster_log",
     metadata,
     serial_id(),
-    workspace_id(index=True),
+    workspace_id(),
     column("cluster_id", Text, "The cluster."),
-    column("event", Text, "created, grown, shrunk, merged, split or removed."),
-    column("detail", JSONB, "Numbers that describe the change.", server_default=EMPTY_OBJECT),
+    column(
+        "event",
+        Text,
+        "created, grown, shrunk, split, merged, renamed, removed, closed or reopened. An id ends with "
+        "merged, renamed or removed, or with a split after which it has no observations.",
+    ),
+    column(
+        "detail",
+        JSONB,
+        "observations: members after it; before: members before it; from: former clusters of a new "
+        "one's members; into: the cluster that has them now, of a split the number that each has; "
+        "clusters: how many these are; reason: why it is closed.",
+        server_default=EMPTY_OBJECT,
+    ),
     column("at", TIME, "When consolidation decided it.", server_default=NOW),
-    comment="Something that happened to a cluster.",
+    Index("ix_cluster_log_cluster", "workspace_id", "cluster_id", "id"),
+    comment="Something that happened to a cluster after consolidation had decided it. Outlives a rebuild.",
 )
