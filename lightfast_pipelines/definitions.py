@@ -19,10 +19,17 @@ from lightfast_pipelines.assets.outages import outages
 from lightfast_pipelines.assets.provider_history import provider_history
 from lightfast_pipelines.assets.provider_history_checks import after_history
 from lightfast_pipelines.assets.raw_payloads import raw_payloads
+from lightfast_pipelines.assets.vector_index import vector_index, vector_index_agrees
 from lightfast_pipelines.assets.waiting_for_you import after_waiting, waiting_for_you
 from lightfast_pipelines.jobs.backfill import backfill
 from lightfast_pipelines.jobs.consolidation import consolidation, consolidation_when_due
 from lightfast_pipelines.jobs.hosted_vectors import hosted_vectors, hosted_vectors_when_due
+from lightfast_pipelines.jobs.index import (
+    compare_index,
+    index,
+    index_comparison,
+    index_when_due,
+)
 from lightfast_pipelines.jobs.language import language, language_when_due
 from lightfast_pipelines.jobs.layers import layers, layers_when_due
 from lightfast_pipelines.jobs.liveness import hourly_liveness
@@ -44,6 +51,7 @@ from lightfast_pipelines.resources.language import LanguageResource
 from lightfast_pipelines.resources.models import (
     EmbedderResource,
     HostedEmbeddingResource,
+    HostedIndexResource,
     VectorIndexResource,
 )
 from lightfast_pipelines.sensors.new_payloads import new_payloads
@@ -59,6 +67,7 @@ def build_definitions(**overrides: object) -> dg.Definitions:
         "embedder": EmbedderResource(),
         "hosted_embedding": HostedEmbeddingResource(),
         "vector_index": VectorIndexResource(),
+        "hosted_index": HostedIndexResource(),
         "language": LanguageResource(),
     }
     if unknown := overrides.keys() - resources.keys():
@@ -79,6 +88,7 @@ def build_definitions(**overrides: object) -> dg.Definitions:
             actor_profiles,
             cluster_summaries,
             memory_vectors,
+            vector_index,
         ],
         asset_checks=[
             checks.after_capture,
@@ -86,6 +96,7 @@ def build_definitions(**overrides: object) -> dg.Definitions:
             after_history,
             *liveness.CHECKS,
             after_waiting,
+            vector_index_agrees,
         ],
         jobs=[
             memory,
@@ -96,6 +107,8 @@ def build_definitions(**overrides: object) -> dg.Definitions:
             profiles,
             summaries,
             layers,
+            index,
+            index_comparison,
             liveness_job,
             waiting,
             recovery,
@@ -109,6 +122,8 @@ def build_definitions(**overrides: object) -> dg.Definitions:
             profiles_when_due,
             summaries_when_due,
             layers_when_due,
+            index_when_due,
+            compare_index,
             hourly_liveness,
             waiting_when_changed,
             recover_missed_deliveries,

@@ -20,8 +20,9 @@ from lightfast_pipelines.clustering.provisional import assign_provisional
 from lightfast_pipelines.clustering.summaries import summarize_clusters
 from lightfast_pipelines.embedding.embedder import Embedder, EmbeddingModel, HostedEmbedder
 from lightfast_pipelines.embedding.hosted_stage import embed_hosted
-from lightfast_pipelines.embedding.index import VectorIndex
+from lightfast_pipelines.embedding.index import HostedIndex, VectorIndex
 from lightfast_pipelines.embedding.layers import make_layers
+from lightfast_pipelines.embedding.projection import project
 from lightfast_pipelines.embedding.stage import embed_pending
 from lightfast_pipelines.inbox.pending import Backlog, waiting
 from lightfast_pipelines.inbox.requeue import requeue_outdated
@@ -66,6 +67,10 @@ class ProcessReport:
     summaries: int = 0
     layers: int = 0
     """Vectors of clusters, people and entities."""
+    indexed: int = 0
+    """Things that the hosted index was sent or told to delete."""
+    index_error: str | None = None
+    """Why the hosted index was not told to the end; its changes wait."""
     hosted: int = 0
     """Observations embedded by the hosted model."""
     hosted_unavailable: str | None = None
@@ -85,7 +90,7 @@ def what_waits(conn: Connection, model: str) -> Backlog:
     return backlog
 
 
-def process(
+def process(  # noqa: PLR0913 - what runs, and each service that a key may turn on
     database: Database,
     settings: Settings,
     embedder: Embedder,
@@ -93,6 +98,7 @@ def process(
     progress: StageProgress,
     *,
     hosted: HostedEmbedder | None = None,
+    hosted_index: HostedIndex | None = None,
     language: Language = NO_LANGUAGE,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> ProcessReport:
@@ -123,6 +129,8 @@ def process(
         _make_layers(conn, report, progress, embedder)
         if hosted is not None:
             _embed_hosted(conn, settings, report, progress, hosted, index_on(conn))
+        if hosted_index is not None:
+            _project(conn, report, progress, clock, hosted_index, hosted or embedder)
     return report
 
 
@@ -316,3 +324,27 @@ def _make_layers(
     report.spent("layers", layers.seconds)
     record_whole(conn, "memory_vectors")
     conn.commit()
+
+
+def _project(
+    conn: Connection,
+    report: ProcessReport,
+    progress: StageProgress,
+    clock: Callable[[], datetime],
+    hosted_index: HostedIndex,
+    model: EmbeddingModel,
+) -> None:
+    """Tells the hosted index what changed. If it is away, the changes wait, and pgvector answers."""
+    progress.stage("hosted index")
+    with job_lock(conn, "index", wait=True, waits=progress.waits):
+        projected = project(
+            conn,
+            hosted_index,
+            model,
+            now=clock(),
+            progress=progress.advance,
+            between=lambda: let_others_in(conn, "index"),
+        )
+    report.indexed += sum(projected.sent.values()) + sum(projected.deleted.values())
+    report.index_error = projected.error
+    report.spent("hosted index", projected.seconds)

@@ -46,6 +46,7 @@ GRAPH = {
     "cluster_consolidation": ("topics", {"clusters", "actors"}),
     "actor_profiles": ("people", {"actors", "observations"}),
     "cluster_summaries": ("topics", {"cluster_consolidation"}),
+    "vector_index": ("meaning", {"embeddings", "hosted_embeddings", "memory_vectors"}),
     "memory_vectors": ("meaning", {"embeddings", "cluster_summaries", "actor_profiles"}),
 }
 
@@ -133,6 +134,8 @@ def test_jobs_schedules_and_sensors_are_these_and_have_descriptions() -> None:
             "profiles",
             "summaries",
             "layers",
+            "index",
+            "index_comparison",
             "liveness",
             "waiting",
             "upkeep",
@@ -152,6 +155,8 @@ def test_jobs_schedules_and_sensors_are_these_and_have_descriptions() -> None:
         "profiles": {"actor_profiles"},
         "summaries": {"cluster_summaries"},
         "layers": {"memory_vectors"},
+        "index": {"vector_index"},
+        "index_comparison": set(),
         "liveness": set(),
         "waiting": {"waiting_for_you"},
         "recovery": {"outages"},
@@ -170,6 +175,8 @@ def test_jobs_schedules_and_sensors_are_these_and_have_descriptions() -> None:
         "profiles_when_due": ("profiles", "8-59/15 * * * *"),
         "summaries_when_due": ("summaries", "3-59/15 * * * *"),
         "layers_when_due": ("layers", "10-59/15 * * * *"),
+        "index_when_due": ("index", "*/5 * * * *"),
+        "compare_index": ("index_comparison", "45 * * * *"),
         "hourly_liveness": ("liveness", "40 * * * *"),
         "waiting_when_changed": ("waiting", "*/10 * * * *"),
         "recover_missed_deliveries": ("recovery", "*/15 * * * *"),
@@ -205,6 +212,7 @@ def test_only_one_check_blocks_later_assets() -> None:
         "parked_are_looked_at": ("waiting_for_you", False),
         "dead_letters_are_looked_at": ("waiting_for_you", False),
         "stuck_are_looked_at": ("waiting_for_you", False),
+        "vector_index_agrees": ("vector_index", False),
     }
 
 

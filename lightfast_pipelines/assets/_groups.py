@@ -20,6 +20,7 @@ GROUPS = {
     "model_answers": "language",
     "embeddings": "meaning",
     "memory_vectors": "meaning",
+    "vector_index": "meaning",
     "hosted_embeddings": "meaning",
     "clusters": "topics",
     "cluster_consolidation": "topics",

@@ -40,6 +40,8 @@ def process(as_json: AsJson = False) -> None:
                 "layers": report.layers,
                 "hosted": report.hosted,
                 "hosted_unavailable": report.hosted_unavailable,
+                "indexed": report.indexed,
+                "index_error": report.index_error,
                 "seconds": {stage: round(spent, 2) for stage, spent in report.seconds.items()},
                 "waits": report.waits,
             }
@@ -67,6 +69,8 @@ def process(as_json: AsJson = False) -> None:
             show(f"{report.hosted:,} observations embedded by the hosted model")
         if report.hosted_unavailable:
             show(f"hosted model: {report.hosted_unavailable}; the rest waits, local vectors serve")
+        if report.index_error:
+            show(f"hosted index: {report.index_error}; its changes wait, pgvector answers")
     if report.waits.total:
         raise Failure(
             f"a whole round made no progress, and this is still waiting: {waiting_words(report.waits)}"
@@ -76,19 +80,26 @@ def process(as_json: AsJson = False) -> None:
 def process_now(database: Database, bar: Meter) -> ProcessReport:
     from lightfast_pipelines.embedding.openai_embedder import openai_embedder
     from lightfast_pipelines.embedding.pgvector import PgVectorIndex
+    from lightfast_pipelines.embedding.pinecone_index import pinecone_index
     from lightfast_pipelines.language.claude import language_of
     from lightfast_pipelines.processing import process as process_all
     from lightfast_pipelines.settings import settings
 
-    return process_all(
-        database,
-        settings(),
-        default_embedder(),
-        PgVectorIndex,
-        bar,
-        hosted=openai_embedder(settings()),
-        language=language_of(settings()),
-    )
+    hosted_index = pinecone_index(settings())
+    try:
+        return process_all(
+            database,
+            settings(),
+            default_embedder(),
+            PgVectorIndex,
+            bar,
+            hosted=openai_embedder(settings()),
+            hosted_index=hosted_index,
+            language=language_of(settings()),
+        )
+    finally:
+        if hosted_index is not None:
+            hosted_index.close()
 
 
 def waiting_words(waits: object) -> str:

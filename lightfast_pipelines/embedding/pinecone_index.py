@@ -29,6 +29,7 @@ from lightfast_pipelines.embedding.index import (
     Tenant,
 )
 from lightfast_pipelines.embedding.pinecone_names import namespace_of
+from lightfast_pipelines.settings import Settings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -227,6 +228,19 @@ class PineconeIndex:
     def _count_units(self, operation: str, usage: Any) -> None:
         if usage is not None and usage.read_units:
             self.usage.units[operation] = self.usage.units.get(operation, 0) + usage.read_units
+
+
+def pinecone_index(settings: Settings) -> PineconeIndex | None:
+    """The index that the settings name; None without a key."""
+    if settings.pinecone_api_key is None:
+        return None
+    return PineconeIndex(
+        settings.pinecone_api_key,
+        index=settings.pinecone_index,
+        host=settings.pinecone_host,
+        api_url=settings.pinecone_api_url,
+        timeout=settings.api_timeout_seconds,
+    )
 
 
 def _worded(error: Exception, operation: str) -> Exception:

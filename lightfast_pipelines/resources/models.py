@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import dagster as dg
 
 from lightfast_pipelines.embedding.embedder import Embedder, HostedEmbedder
-from lightfast_pipelines.embedding.index import VectorIndex
+from lightfast_pipelines.embedding.index import HostedIndex, VectorIndex
 from lightfast_pipelines.embedding.openai_embedder import openai_embedder
 from lightfast_pipelines.embedding.pgvector import PgVectorIndex
+from lightfast_pipelines.embedding.pinecone_index import pinecone_index
 from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Connection
@@ -34,6 +38,32 @@ class HostedEmbeddingResource(dg.ConfigurableResource[HostedEmbedding]):
 
     def create_resource(self, context: dg.InitResourceContext) -> HostedEmbedding:  # noqa: ARG002
         return HostedEmbedding(openai_embedder(settings()))
+
+
+class HostedIndexing:
+    """The hosted index of vectors, or why there is none."""
+
+    def __init__(self, index: HostedIndex | None, off: str | None = None) -> None:
+        self.index = index
+        self.off = off
+
+
+class HostedIndexResource(dg.ConfigurableResource[HostedIndexing]):
+    """Pinecone, if PINECONE_API_KEY is set; no configuration holds the key."""
+
+    @contextmanager
+    def yield_for_execution(
+        self,
+        context: dg.InitResourceContext,  # noqa: ARG002
+    ) -> Iterator[HostedIndexing]:
+        index = pinecone_index(settings())
+        if index is None:
+            yield HostedIndexing(None, "PINECONE_API_KEY is not set")
+            return
+        try:
+            yield HostedIndexing(index)
+        finally:
+            index.close()
 
 
 class VectorIndexFactory:

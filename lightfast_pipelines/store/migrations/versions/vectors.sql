@@ -33,11 +33,13 @@ BEGIN
       ('profiles', i.actor_id),
       ('entities', CASE WHEN lightfast.has_entity_vector(o.subject_key) THEN o.subject_key END)
   ) AS thing (layer, key)
-  WHERE c.view = 'title' AND thing.key IS NOT NULL;
+  WHERE c.view = 'title' AND thing.key IS NOT NULL
+    -- The vectors of a former model are deleted once there are newer ones: nothing changes then.
+    AND (TG_OP <> 'DELETE' OR NOT EXISTS (
+      SELECT FROM lightfast.observation_vectors v WHERE v.observation_id = o.id));
   IF NOT EXISTS (SELECT FROM lightfast.hosted_index) THEN
     RETURN NULL;
   END IF;
-  -- The vectors of a former model are deleted once there are newer ones: nothing changes then.
   INSERT INTO lightfast.index_changes (workspace_id, layer, key)
   SELECT DISTINCT o.workspace_id, 'observations', o.external_id
   FROM changed c JOIN lightfast.observations o ON o.id = c.observation_id

@@ -1,0 +1,79 @@
+"""Keeps the hosted index up to date every few minutes and compares it once a day, where a key turns it on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from lightfast_pipelines.assets.vector_index import vector_index_agrees
+from lightfast_pipelines.embedding.pinecone_index import pinecone_index
+from lightfast_pipelines.embedding.projection import changes_waiting
+from lightfast_pipelines.embedding.projection_comparison import workspaces_to_compare
+from lightfast_pipelines.embedding.projection_state import forget_abandoned, read_state
+from lightfast_pipelines.jobs.when_due import job_with_schedule, schedule_when_due, scheduled_tags
+from lightfast_pipelines.settings import settings
+from lightfast_pipelines.store.database import Connection
+
+_OFF = "PINECONE_API_KEY is not set"
+
+
+def _due(_context: dg.ScheduleEvaluationContext, conn: Connection) -> Mapping[str, str] | str:
+    now, index = datetime.now(UTC), pinecone_index(settings())
+    if index is None:
+        if forget_abandoned(conn, now):
+            conn.commit()
+        return _OFF
+    state = read_state(conn)
+    if state is not None and state.retry_at is not None and state.retry_at > now:
+        return f"{state.error}; tried again after {state.retry_at:%H:%M:%S} UTC"
+    waiting, _ = changes_waiting(conn)
+    is_filled = state is not None and state.name == index.name and state.filled_at is not None
+    if is_filled and not waiting and not _has_gone(conn):
+        return "nothing has changed since the index was told"
+    return {}
+
+
+def _has_gone(conn: Connection) -> bool:
+    return bool(conn.execute("SELECT FROM lightfast.hosted_namespaces WHERE is_gone").fetchone())
+
+
+index, index_when_due = job_with_schedule(
+    "index",
+    "vector_index",
+    description="Sends to the hosted index what changed, and deletes there what is gone.",
+    max_runtime=timedelta(hours=12),
+    cron="*/5 * * * *",
+    when="Every five minutes, and only where a key turns a hosted index on and something changed.",
+    due=_due,
+)
+
+index_comparison = dg.define_asset_job(
+    "index_comparison",
+    selection=dg.AssetSelection.checks(vector_index_agrees),
+    description="Compares the hosted index with the tables, and repairs what is missing or orphaned.",
+    tags=scheduled_tags(timedelta(hours=2)),
+)
+
+
+def _to_compare(
+    _context: dg.ScheduleEvaluationContext, conn: Connection
+) -> Mapping[str, str] | str:
+    if pinecone_index(settings()) is None:
+        return _OFF
+    state = read_state(conn)
+    if state is None or state.filled_at is None:
+        return "the index is not filled yet"
+    if not workspaces_to_compare(conn, datetime.now(UTC)):
+        return "every workspace was compared within a day"
+    return {}
+
+
+compare_index = schedule_when_due(
+    index_comparison,
+    name="compare_index",
+    cron="45 * * * *",
+    description="Every hour, for the workspaces that were not compared within a day.",
+    due=_to_compare,
+)
