@@ -50,7 +50,8 @@ def _statuses(conn: Connection) -> list[ServiceStatus]:
     from datetime import UTC, datetime
 
     from lightfast_pipelines.embedding.openai_embedder import openai_embedder
-    from lightfast_pipelines.embedding.status import embedder_statuses, index_statuses
+    from lightfast_pipelines.embedding.projection_status import index_statuses
+    from lightfast_pipelines.embedding.status import embedder_statuses
     from lightfast_pipelines.language.claude import language_of
     from lightfast_pipelines.language.status import language_status
     from lightfast_pipelines.settings import settings

@@ -69,7 +69,7 @@ class PineconeIndex:
         api_url: str | None = None,
         timeout: float = 30.0,
     ) -> None:
-        self.name = f"pinecone:{index}"
+        self.name = _named(index)
         self.usage = IndexUsage()
         self._api_key = api_key
         self._index_name = index
@@ -228,6 +228,15 @@ class PineconeIndex:
     def _count_units(self, operation: str, usage: Any) -> None:
         if usage is not None and usage.read_units:
             self.usage.units[operation] = self.usage.units.get(operation, 0) + usage.read_units
+
+
+def _named(index: str) -> str:
+    return f"pinecone:{index}"
+
+
+def index_name(settings: Settings) -> str:
+    """The name under which the index of the settings is known in the tables."""
+    return _named(settings.pinecone_index)
 
 
 def pinecone_index(settings: Settings) -> PineconeIndex | None:

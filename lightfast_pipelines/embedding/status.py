@@ -1,4 +1,4 @@
-"""Which embedder and which vector index serve, why hosted ones do not, and what they used today."""
+"""Which embedder serves, why the hosted one does not, and what it used today."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import asdict
 from datetime import datetime
 
 from lightfast_pipelines.embedding.embedder import EmbeddingModel, HostedEmbedder
-from lightfast_pipelines.settings import Settings
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.hosted_vectors import HostedProgress, hosted_progress
 from lightfast_pipelines.store.service_status import ServiceStatus, used_today
@@ -48,19 +47,3 @@ def _words(progress: HostedProgress) -> str:
         f"{progress.model} serves {progress.covered} of {progress.workspaces} workspaces, and "
         f"{progress.waiting:,}{more} observations wait for a vector of it"
     )
-
-
-def index_statuses(conn: Connection, settings: Settings, now: datetime) -> list[ServiceStatus]:
-    """The rows of pgvector, and of the hosted index that a key turns on."""
-    is_on = settings.pinecone_api_key is not None
-    return [
-        ServiceStatus("vector index", "pgvector", "local", is_on=True),
-        ServiceStatus(
-            "vector index",
-            settings.pinecone_index if is_on else "",
-            "pinecone",
-            is_on=is_on,
-            off=None if is_on else "PINECONE_API_KEY is not set",
-            **asdict(used_today(conn, "pinecone", now)),
-        ),
-    ]
