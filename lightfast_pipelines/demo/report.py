@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from lightfast_pipelines.cli.stack.processes import Stack
     from lightfast_pipelines.demo.playing import Played
+    from lightfast_pipelines.people.review_list import ReviewedPair
     from lightfast_pipelines.store.database import Connection
 
 WIDTH = 110
@@ -144,7 +145,7 @@ def kept_apart(console: Console, conn: Connection, org_id: str) -> None:
     """The doubtful pairs, each with the command that joins them on a line of its own, to be pasted."""
     from lightfast_pipelines.people.review_list import read_review_list
 
-    pairs = read_review_list(conn, org_id, limit=_MOST_PAIRS)
+    pairs = _needed(read_review_list(conn, org_id))[:_MOST_PAIRS]
     if not pairs:
         return
     console.print()
@@ -155,6 +156,19 @@ def kept_apart(console: Console, conn: Connection, org_id: str) -> None:
         console.print(on_one_line(f"{identities} ({reasons})"), markup=False)
         command = f"    lightfast people accept {pair.id} --org {shlex.quote(org_id)}"
         console.print(command, style="bold", markup=False, soft_wrap=True)
+
+
+def _needed(pairs: Sequence[ReviewedPair]) -> list[ReviewedPair]:
+    """The pairs that join all of them: where A is B, and B is C, nobody has to say that A is C."""
+    joined: dict[str | None, set[str | None]] = {}
+    needed = []
+    for pair in pairs:
+        left = joined.get(pair.left.actor_id, {pair.left.actor_id})
+        right = joined.get(pair.right.actor_id, {pair.right.actor_id})
+        if left.isdisjoint(right):
+            needed.append(pair)
+            joined.update(dict.fromkeys(left | right, left | right))
+    return needed
 
 
 def _received(console: Console, played: Played) -> None:

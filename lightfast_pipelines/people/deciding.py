@@ -192,6 +192,6 @@ def _pair_by_id(conn: Connection, org_id: str, pair_id: str) -> IdentityPair:
         if pair.id == pair_id:
             return pair
     raise DecisionRefusedError(
-        f"organisation {org_id} has no pair {pair_id}: "
+        f"organisation {org_id} has no pair {pair_id}, or other decisions have settled it: "
         "`lightfast people review` and `lightfast people show` list the ids"
     )

@@ -41,6 +41,7 @@ CONFIDENCE: dict[str, float] = {
     "common_short_name_supported": 0.8,
     "account_name": 0.8,
     "stated_address": 0.8,
+    "account_login": 0.75,
     "misspelled": 0.75,
     "longer_name": 0.7,
     "open_form": 0.65,

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from lightfast_pipelines.domain import email_addresses
 from lightfast_pipelines.domain.people.account_evidence import bots, verified_bonds
+from lightfast_pipelines.domain.people.account_logins import account_login_bonds
 from lightfast_pipelines.domain.people.address_evidence import address_bonds
 from lightfast_pipelines.domain.people.bonds import ALONE, CERTAIN, Bond, bond
 from lightfast_pipelines.domain.people.clues import read_clues
@@ -56,6 +57,7 @@ def decide(
     claimed = list(addresses)
     for evidence in (name_bonds, handle_bonds, company_bonds, form_bonds, similar_bonds):
         claimed += evidence(people, clues, borrowed)
+    claimed += account_login_bonds(people, clues, borrowed)
     bonds = [*same, *sorted(verified, key=_order), *sorted(claimed, key=_order)]
     components = Components(people, is_bot, different)
     for each in bonds:
