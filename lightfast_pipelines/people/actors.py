@@ -89,7 +89,7 @@ def _read_identities(conn: Connection, org_id: str) -> Iterator[tuple[Identity, 
         (org_id,),
     ).fetchall()
     for number, actor, logins, *columns in rows:
-        yield Identity(*columns, tuple(logins)), number, actor
+        yield Identity(*(*columns, tuple(logins))), number, actor
 
 
 def _write_actors(conn: Connection, org_id: str, actors: Sequence[Actor]) -> None:
