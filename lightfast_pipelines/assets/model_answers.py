@@ -58,6 +58,7 @@ def model_answers(
             "fallbacks": dict(report.fallbacks),
             "stopped": report.stopped or "",
             "waiting": report.waiting,
+            "in_batches": report.batched,
             **counts_of_run(report, "asked", "answered", "cached", "requests"),
         },
     )

@@ -43,6 +43,11 @@ class TokenCounts:
     output: int = 0
     cached: int = 0
 
+    def __add__(self, other: TokenCounts) -> TokenCounts:
+        return TokenCounts(
+            self.input + other.input, self.output + other.output, self.cached + other.cached
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:

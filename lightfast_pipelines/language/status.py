@@ -10,6 +10,7 @@ from lightfast_pipelines.language.observations import PROMPT_VERSION
 from lightfast_pipelines.language.port import Language
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.model_answers import count_open
+from lightfast_pipelines.store.model_batches import count_batched
 from lightfast_pipelines.store.model_pauses import current_pause
 from lightfast_pipelines.store.service_status import ServiceStatus, used_today
 
@@ -21,7 +22,10 @@ def language_status(conn: Connection, language: Language, now: datetime) -> Serv
     """The language model's row of `lightfast models`."""
     used = used_today(conn, _PROVIDER, now)
     waiting = count_open(conn, PURPOSE, PROMPT_VERSION, now, most=_MOST_COUNTED)
+    batched = count_batched(conn)
     notes = [f"{waiting:,} observations wait to be asked about"] if waiting else []
+    if batched:
+        notes.append(f"{batched:,} contents wait for the results of a batch")
     if language.model is None:
         return ServiceStatus(
             "language model",
@@ -52,7 +56,7 @@ def why_nothing_is_due(conn: Connection, language: Language, now: datetime) -> s
         return language.off
     if why := _why_not_now(conn, language, now):
         return why
-    if not count_open(conn, PURPOSE, PROMPT_VERSION, now, most=1):
+    if not count_open(conn, PURPOSE, PROMPT_VERSION, now, most=1) and not count_batched(conn):
         return "no question is open"
     return None
 

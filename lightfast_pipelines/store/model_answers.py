@@ -162,9 +162,12 @@ _DUE = f"""
     WHERE a.workspace_id = o.workspace_id AND a.purpose = %(purpose)s
       AND a.content_hash = o.question_hash AND a.prompt_version = %(version)s
       AND a.answer IS NULL AND a.retry_at > %(now)s)
+  AND NOT EXISTS (
+    SELECT FROM lightfast.model_batch_questions b
+    WHERE b.workspace_id = o.workspace_id AND b.content_hash = o.question_hash)
 """
 
-_OPEN = f"""
+_COLUMNS = """
 SELECT o.id, o.workspace_id, o.question_hash, o.source_type, o.observation_type, o.title, o.content,
        ARRAY(SELECT substr(m.stated_key, 6) FROM lightfast.observation_entities m
              WHERE m.observation_id = o.id AND m.role = 'file' ORDER BY m.stated_key),
@@ -173,6 +176,10 @@ SELECT o.id, o.workspace_id, o.question_hash, o.source_type, o.observation_type,
          WHERE a.workspace_id = o.workspace_id AND a.purpose = %(purpose)s
            AND a.content_hash = o.question_hash AND a.prompt_version = %(version)s
            AND (a.answer IS NOT NULL OR a.retry_at IS NULL))
+"""
+
+_OPEN = f"""
+{_COLUMNS}
 FROM lightfast.workspaces w CROSS JOIN LATERAL (
   SELECT o.* FROM lightfast.observations o WHERE {_DUE}
   ORDER BY o.significance_score DESC, o.id DESC LIMIT %(share)s
@@ -187,6 +194,22 @@ def open_questions(
     """The most significant observations with an open question, at most `share` of each workspace."""
     rows = conn.execute(
         _OPEN, {"purpose": purpose, "version": prompt_version, "now": now, "share": share}
+    )
+    return [OpenQuestion(*row) for row in rows]
+
+
+def questions_about(
+    conn: Connection, purpose: str, prompt_version: int, observations: Sequence[int]
+) -> list[OpenQuestion]:
+    """The open questions about these observations."""
+    rows = conn.execute(
+        f"""
+        {_COLUMNS}
+        FROM lightfast.observations o
+        WHERE o.id = ANY(%(ids)s) AND o.question_hash IS NOT NULL AND NOT o.is_deleted
+        ORDER BY o.significance_score DESC, o.id DESC
+        """,
+        {"purpose": purpose, "version": prompt_version, "ids": list(observations)},
     )
     return [OpenQuestion(*row) for row in rows]
 

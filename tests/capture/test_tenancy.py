@@ -202,6 +202,7 @@ def test_every_derived_table_says_to_which_workspace_its_rows_belong() -> None:
         "queue_turns",
         "model_usage",
         "model_pauses",
+        "model_batches",
         "hosted_models",
         "hosted_index",
     }

@@ -20,6 +20,7 @@ from lightfast_pipelines.store.hosted_vectors import set_model
 from lightfast_pipelines.store.linked_resources import (
     Workspace,
 )
+from lightfast_pipelines.store.model_batches import BatchedContent, add_batch
 from lightfast_pipelines.store.stage_failures import StageError, count_observation
 from tests.capture.deliveries import NOW, capture_all, delivery, receive, rows
 from tests.capture.provider_deliveries import linked, provider_delivery
@@ -96,10 +97,21 @@ def two_tenants(conn: Connection) -> dict[str, Workspace]:
     update_profiles(conn, now=later)
     summarize_clusters(conn, now=later)
     make_layers(conn, WordLlamaEmbedder())
-    for (observation,) in rows(
-        conn, "SELECT min(id) FROM lightfast.observations GROUP BY workspace_id"
+    for workspace, observation in rows(
+        conn, "SELECT workspace_id, min(id) FROM lightfast.observations GROUP BY workspace_id"
     ):
         count_observation(conn, "embeddings", "another", observation, StageError("Error", "failed"))
+        add_batch(
+            conn,
+            provider="anthropic",
+            model="claude",
+            purpose="observations",
+            prompt_version=1,
+            day=NOW.date(),
+            reserved_tokens=1,
+            requests={"one": [BatchedContent((workspace, "hash"), observation)]},
+            now=NOW,
+        )
     for table in ("backfill_coverage", "id_sweeps"):
         conn.execute(
             f"INSERT INTO lightfast.{table} (integration_id, entity_type) "

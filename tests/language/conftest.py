@@ -20,6 +20,7 @@ def server(running: AnthropicServer) -> AnthropicServer:
     running.served.asked.clear()
     running.served.faults.clear()
     running.batches.clear()
+    running.batches_cut = 0
     running.stop_reason = "end_turn"
     running.answer = labelled()
     running.usage = dict(USAGE)

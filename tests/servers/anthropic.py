@@ -20,7 +20,7 @@ from tests.servers.serving import Served, serve
 
 KEY = "sk-ant-api03-" + "k" * 32
 _VERSION = "2026-10-21"
-_CREATED = "2026-05-04T10:00:00Z"
+_CREATED = "2026-05-04T12:00:00Z"
 
 USAGE = {
     "input_tokens": 100,
@@ -77,6 +77,8 @@ class AnthropicServer:
     stop_reason: str = "end_turn"
     usage: dict[str, int] = field(default_factory=lambda: dict(USAGE))
     batches: dict[str, Batch] = field(default_factory=dict)
+    batches_cut: int = 0
+    """So many batches are made, and the connection is cut before their submitter learns it."""
 
     @property
     def questions(self) -> list[dict[str, Any]]:
@@ -143,6 +145,9 @@ class AnthropicServer:
             return _error(400, "invalid_request_error", problem)
         batch = Batch(f"msgbatch_{len(self.batches) + 1}", requests)
         self.batches[batch.id] = batch
+        if self.batches_cut:
+            self.batches_cut -= 1
+            return Response(b"{", headers={"content-length": "500"})
         return JSONResponse(self._shown(batch))
 
     async def _list(self, request: Request) -> Response:
@@ -177,8 +182,8 @@ class AnthropicServer:
             "processing_status": batch.status,
             "request_counts": counts,
             "created_at": batch.created_at,
-            "expires_at": "2026-05-05T10:00:00Z",
-            "ended_at": None if batch.results is None else "2026-05-04T11:00:00Z",
+            "expires_at": "2026-05-05T12:00:00Z",
+            "ended_at": None if batch.results is None else "2026-05-04T13:00:00Z",
             "archived_at": None,
             "cancel_initiated_at": None,
             "results_url": None if batch.results is None else url,

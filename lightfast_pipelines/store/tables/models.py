@@ -12,6 +12,8 @@ from lightfast_pipelines.store.tables.columns import (
     ZERO,
     column,
     metadata,
+    reference,
+    serial_id,
     workspace_id,
 )
 
@@ -102,4 +104,45 @@ model_answers = Table(
         postgresql_where=text("retry_at is not null"),
     ),
     comment="A language model's answer about a content: an input, which a rebuild reads and never pays for again.",
+)
+
+model_batches = Table(
+    "model_batches",
+    metadata,
+    serial_id(),
+    column("provider", Text, "anthropic."),
+    column("model", Text, "Model that is asked."),
+    column("purpose", Text, "What is asked for: observations."),
+    column("prompt_version", Integer, "Version of the prompt and of its answer's form."),
+    column(
+        "batch_id",
+        Text,
+        "The provider's id; null until it is known, so that a killed run finds the batch it submitted.",
+        nullable=True,
+    ),
+    column("day", Date, "Day in UTC whose budget it uses."),
+    column("reserved_tokens", BigInteger, "Tokens of that budget that are set aside for it."),
+    column("requests", Integer, "Requests in it."),
+    column("created_at", TIME, "When it was about to be submitted."),
+    comment="A batch of questions whose results have not been read yet; deleted once they are.",
+)
+
+model_batch_questions = Table(
+    "model_batch_questions",
+    metadata,
+    reference("batch", "model_batches.id", "The batch.", primary_key=True),
+    column("custom_id", Text, "The request in the batch.", primary_key=True),
+    column("position", Integer, "Place of the content in the request, from 0.", primary_key=True),
+    workspace_id(),
+    column("content_hash", KEY, "Content that is asked about."),
+    reference(
+        "observation_id",
+        "observations.id",
+        "An observation with this content; null once it is gone.",
+        ondelete="SET NULL",
+        nullable=True,
+    ),
+    Index("ix_model_batch_questions_content", "workspace_id", "content_hash"),
+    Index("ix_model_batch_questions_observation", "observation_id"),
+    comment="A content that a submitted batch asks about: no other request asks about it meanwhile.",
 )
