@@ -59,7 +59,7 @@ def rule_that_joins(*written: str) -> str | None:
         ("David Brown <git@davidb.org>", "David Brown <davidb@acme.dev>", "name_and_site"),
         # One login, or one person, at a company
         ("hpa <hpa@build7.acme.dev>", "hpa <hpa@mail.acme.dev>", "login_at_company"),
-        ("Wei Zhang <wz@acme.dev>", "Wei Zhang <zhang.w@acme.dev>", "name_and_company"),
+        ("David Brown <db@acme.dev>", "David Brown <brown@acme.dev>", "name_and_company"),
         ("Bob Falk <bob@acme.dev>", "Robert Falk <rf@acme.dev>", "short_name_supported"),
         ("Ann Oakly <ann@acme.dev>", "Ann Oakley <ao@acme.dev>", "misspelled_supported"),
         # A login that is made of a name

@@ -11,15 +11,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from lightfast_pipelines.domain import email_addresses
-from lightfast_pipelines.domain.people.account_evidence import bots, verified_bonds
-from lightfast_pipelines.domain.people.account_logins import account_login_bonds
-from lightfast_pipelines.domain.people.address_evidence import address_bonds
 from lightfast_pipelines.domain.people.bonds import ALONE, CERTAIN, Bond, bond
-from lightfast_pipelines.domain.people.clues import read_clues
 from lightfast_pipelines.domain.people.components import Components
 from lightfast_pipelines.domain.people.doubtful import doubtful_pairs
-from lightfast_pipelines.domain.people.form_evidence import form_bonds
-from lightfast_pipelines.domain.people.handle_evidence import company_bonds, handle_bonds
+from lightfast_pipelines.domain.people.gathering import gather_evidence
 from lightfast_pipelines.domain.people.identities import (
     Actor,
     Decided,
@@ -29,8 +24,6 @@ from lightfast_pipelines.domain.people.identities import (
     Membership,
     actor_id,
 )
-from lightfast_pipelines.domain.people.name_evidence import name_bonds
-from lightfast_pipelines.domain.people.similar_names import similar_bonds
 
 # A membership lists at most this many pieces of evidence.
 _MOST_EVIDENCE = 5
@@ -46,29 +39,14 @@ def decide(
     """
     people = sorted(set(identities), key=lambda identity: identity.key)
     same, different = _decided(people, decisions)
-    verified = verified_bonds(people)
-    is_bot = bots(people, verified)
-    # Claims are compared with what providers vouch for, and never with other claims.
-    vouched = Components(people, is_bot)
-    for each in verified:
-        vouched.join_all(each.members, "verified")
-    clues = [read_clues(identity) for identity in people]
-    addresses, borrowed = address_bonds(people, clues, is_bot, vouched)
-    claimed = list(addresses)
-    for evidence in (name_bonds, handle_bonds, company_bonds, form_bonds, similar_bonds):
-        claimed += evidence(people, clues, borrowed)
-    claimed += account_login_bonds(people, clues, borrowed)
-    bonds = [*same, *sorted(verified, key=_order), *sorted(claimed, key=_order)]
+    evidence, is_bot = gather_evidence(people)
+    bonds = [*same, *evidence]
     components = Components(people, is_bot, different)
     for each in bonds:
         if each.evidence.confidence >= CERTAIN:
             components.join_all(each.members, each.evidence.kind)
     actors = _actors(org_id, people, is_bot, components, bonds)
     return Decided(actors, doubtful_pairs(people, components, bonds))
-
-
-def _order(each: Bond) -> tuple[float, tuple[int, ...], str]:
-    return -each.evidence.confidence, each.members, each.evidence.rule
 
 
 def _decided(

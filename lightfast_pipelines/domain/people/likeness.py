@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from rapidfuzz import fuzz
-from rapidfuzz.distance import DamerauLevenshtein
-
-from lightfast_pipelines.domain.people.name_lists import SHORT_FORMS
-from lightfast_pipelines.domain.people.names import PersonName, forms
+from lightfast_pipelines.domain.people.name_lists import GIVEN_NAMES, SHORT_FORMS
+from lightfast_pipelines.domain.people.names import PersonName, forms, is_common_family
 
 # In percent of the letters; one wrong letter in a name of nine.
 _ALIKE = 88
@@ -80,11 +77,23 @@ def _around(name: PersonName) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def first_names_agree(left: str, right: str) -> bool:
-    """The same, an initial, a beginning of three letters or more, or a known short form."""
-    shorter, longer = sorted((left, right), key=len)
-    if longer.startswith(shorter) and (len(shorter) == 1 or len(shorter) >= 3):
+    """The same, an initial, a known short form, or a beginning of three letters or more.
+
+    Of two known names, one is no short form of the other by its beginning: `Daniel` and `Daniela`.
+    """
+    if left == right or left in SHORT_FORMS.get(right, ()):
         return True
-    return left in SHORT_FORMS.get(right, ())
+    shorter, longer = sorted((left, right), key=len)
+    if not longer.startswith(shorter) or len(shorter) == 2:
+        return False
+    return len(shorter) == 1 or not (shorter in GIVEN_NAMES and longer in GIVEN_NAMES)
+
+
+def are_two_names(left: PersonName, right: PersonName) -> bool:
+    """Whether what differs is known as two names: `Andrea` and `Andreas`, `Larson` and `Larsson`."""
+    if left.first != right.first and {left.first, right.first} <= GIVEN_NAMES:
+        return right.first not in SHORT_FORMS.get(left.first, ())
+    return left.last != right.last and all(map(is_common_family, (left.last, right.last)))
 
 
 def is_misspelled(left: PersonName, right: PersonName) -> bool:
@@ -95,6 +104,9 @@ def is_misspelled(left: PersonName, right: PersonName) -> bool:
     # Different first letters are different names more often than mistakes: `Dan Lee`, `Ian Lee`.
     if left.first[0] != right.first[0] or left.last[0] != right.last[0]:
         return False
+    from rapidfuzz import fuzz
+    from rapidfuzz.distance import DamerauLevenshtein
+
     if fuzz.ratio(one, other, score_cutoff=_ALIKE) == 0:
         return False
     return DamerauLevenshtein.distance(one, other, score_cutoff=2) <= 2

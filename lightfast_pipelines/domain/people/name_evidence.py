@@ -14,7 +14,14 @@ from lightfast_pipelines.domain.people.bonds import Bond, bond
 from lightfast_pipelines.domain.people.clues import Clues
 from lightfast_pipelines.domain.people.identities import Identity
 from lightfast_pipelines.domain.people.likeness import middles_agree
-from lightfast_pipelines.domain.people.names import PersonName, is_common, name_keys, order_keys
+from lightfast_pipelines.domain.people.name_lists import SHARED_FAMILY
+from lightfast_pipelines.domain.people.names import (
+    PersonName,
+    is_common,
+    name_keys,
+    order_keys,
+    with_middle_of,
+)
 
 # More spellings of first and last name than this are many people.
 _MOST_MIDDLE_NAMES = 12
@@ -70,10 +77,11 @@ def _blocks(
 def _same_company(
     people: Sequence[Identity], clues: Sequence[Clues], blocks: dict[str, list[int]]
 ) -> list[Bond]:
-    """A very common name at one company's domain is one person more often than not."""
+    """A common name at one company's domain is one person, but for the names that millions share."""
     bonds = []
     for block in blocks.values():
-        if clues[block[0]].name.is_common:
+        name = clues[block[0]].name
+        if name.is_common and not SHARED_FAMILY & set(name.words):
             by_domain = _blocks(block, lambda number: [clues[number].domain or ""])
             by_domain.pop("", None)
             bonds += [
@@ -92,29 +100,31 @@ def _middle_names(
     people: Sequence[Identity], clues: Sequence[Clues], commits: Sequence[int]
 ) -> list[Bond]:
     """`Ann B. Lee`, `Ann Beth Lee` and `Ann Lee`, unless there is an `Ann C. Lee` too."""
-    named = [number for number in commits if len(clues[number].name.telling) > 1]
-    blocks = _blocks(named, lambda n: [f"{clues[n].name.first} {clues[n].name.last}"])
+    names = {
+        number: with_middle_of(
+            clues[number].name, people[number].address.rpartition("@")[0].partition("+")[0]
+        )
+        for number in commits
+        if len(clues[number].name.telling) > 1
+    }
     bonds = []
-    for block in blocks.values():
+    for block in _blocks(
+        names, lambda number: [f"{names[number].first} {names[number].last}"]
+    ).values():
         by_name: dict[tuple[str, ...], int] = {}
         for number in block:
-            by_name.setdefault(clues[number].name.words, number)
+            by_name.setdefault(names[number].words, number)
         if not 1 < len(by_name) <= _MOST_MIDDLE_NAMES:
             continue
         pairs = list(combinations([by_name[words] for words in sorted(by_name)], 2))
-        agree = {
-            (left, right): middles_agree(clues[left].name, clues[right].name)
-            for left, right in pairs
-        }
-        for (left, right), is_one in agree.items():
-            if not is_one:
-                continue
-            names = clues[left].name, clues[right].name
+        agree = {pair: middles_agree(names[pair[0]], names[pair[1]]) for pair in pairs}
+        for left, right in (pair for pair in pairs if agree[pair]):
             # Without a middle name, it may be either of two who have different ones.
-            is_open = not all(agree.values()) and any(len(name.words) == 2 for name in names)
-            common = is_common((names[0].first, names[0].last))
-            detail = f"{people[left].name} and {people[right].name} differ in middle names only"
+            without = any(len(names[number].words) == 2 for number in (left, right))
+            is_open = without and not all(agree.values())
+            common = is_common((names[left].first, names[left].last))
             rule = "common_name" if common else "open_middle_name" if is_open else "middle_name"
+            detail = f"{people[left].name} and {people[right].name} differ in middle names only"
             bonds.append(bond(rule, "claimed", [left, right], detail))
     return bonds
 

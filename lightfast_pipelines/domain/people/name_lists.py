@@ -43,6 +43,8 @@ GENERIC_WORDS = frozenset(
         *("backport", "api", "www"),
         *("hidden", "redacted", "removed", "deleted", "ghost", "somebody", "someone"),
         *("llc", "gmbh", "corp", "software", "labs"),
+        *("translators", "manager", "opensource", "website", "infra", "infrastructure", "backend"),
+        *("frontend", "documentation", "docs", "official", "subversion", "nightly", "bots"),
         *("technologies", "solutions", "systems", "university", "institute"),
     }
 )
@@ -133,6 +135,8 @@ lawrence larry
 leonard len leo
 matthew matt mathew
 matthias matt
+maxim max
+maximilian max
 maxwell max
 michael mike mick mikhail michal
 mikhail misha mike

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from lightfast_pipelines.domain.people.name_lists import (
@@ -13,6 +13,7 @@ from lightfast_pipelines.domain.people.name_lists import (
     GENERIC_ALONE,
     GENERIC_NAMES,
     GENERIC_WORDS,
+    GIVEN_NAMES,
     SHARED_FAMILY,
     TITLES,
 )
@@ -127,6 +128,14 @@ def read_name(name: str | None) -> PersonName:
     return PersonName(words, spelled, word, is_full, is_generic, tuple(telling), first, last)
 
 
+def with_middle_of(name: PersonName, local: str) -> PersonName:
+    """The name with what an address says between first and last: `james.d.knight@` of James Knight."""
+    parts = _words(_fold(local))
+    if len(name.words) != 2 or len(parts) < 3 or (parts[0], parts[-1]) != name.words:
+        return name
+    return replace(name, words=parts)
+
+
 def _words(folded: str) -> tuple[str, ...]:
     parts = (
         "".join(letter for letter in part if letter.isalnum()) for part in _BETWEEN.split(folded)
@@ -140,10 +149,10 @@ def _words(folded: str) -> tuple[str, ...]:
 
 
 def is_common(words: tuple[str, ...]) -> bool:
-    """Whether a name is one of those that many people have: `John Smith`, `Wei Zhang`."""
+    """Whether a name is one of those that many people have: `John Smith`, `Wei Zhang`, `Ray Chen`."""
     if len(words) == 2:
         return any(
-            (family in SHARED_FAMILY and _SYLLABLE.fullmatch(given) is not None)
+            (family in SHARED_FAMILY and (_SYLLABLE.fullmatch(given) or given in GIVEN_NAMES))
             or any(given in givens and family in families for givens, families in COMMON_NAMES)
             for given, family in (words, words[::-1])
         )

@@ -14,6 +14,7 @@ from lightfast_pipelines.domain.people.clues import Clues
 from lightfast_pipelines.domain.people.identities import Identity
 from lightfast_pipelines.domain.people.likeness import (
     Likeness,
+    are_two_names,
     first_names_agree,
     full_likeness,
     is_misspelled,
@@ -50,7 +51,7 @@ def similar_bonds(
     }
     bonds = []
     for left, right in sorted(pairs, key=lambda pair: (pair[0].words, pair[1].words)):
-        if full_likeness(left, right) is not Likeness.COMPATIBLE:
+        if full_likeness(left, right) is not Likeness.COMPATIBLE or are_two_names(left, right):
             continue
         rule = _rule_of(left, right)
         one, other, support = _support(clues, numbers[left], numbers[right])
