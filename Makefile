@@ -11,7 +11,7 @@ WORKERS ?= 2
 export LIGHTFAST_HOME := $(or $(LIGHTFAST_HOME),$(CURDIR)/.lightfast)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up setup test test-deep check bench docs clean
+.PHONY: help demo up setup test test-deep check quality bench docs clean
 
 help: ## List these targets
 	@echo 'Lightfast Pipelines: usage: make TARGET'
@@ -39,6 +39,9 @@ check: setup ## Check lint, format, types and import rules
 	@$(VENV)/bin/mypy --no-error-summary
 	@out=$$($(VENV)/bin/lint-imports --no-logo) || { echo "$$out"; exit 1; }
 	@echo 'check: lint, format, types and imports are fine'
+
+quality: setup ## Measure how good the memory is, against gold data and baselines (ARGS=...)
+	@$(PY) -m bench.quality $(ARGS)
 
 bench: setup ## Measure quality and speed on this machine
 	@$(PY) -m bench $(ARGS)

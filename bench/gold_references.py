@@ -129,7 +129,10 @@ def _corpus(path: Path) -> Iterator[Sent]:
 
 
 def _recorded(payloads: Path) -> Iterator[Sent]:
-    for line in (payloads / "index.jsonl").read_text().splitlines():
+    index = payloads / "index.jsonl"
+    if not index.exists():
+        return
+    for line in index.read_text().splitlines():
         entry = json.loads(line)
         if entry["kind"] != "webhooks" or not entry.get("event"):
             continue

@@ -12,7 +12,8 @@ import argparse
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
@@ -197,22 +198,28 @@ def _row(name: str, verdicts: Sequence[Verdict]) -> None:
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench.references", description=__doc__)
-    parser.add_argument("--shared", type=Path, default=SHARED, help="folder of corpus and payloads")
-    parser.add_argument(
-        "--labelled", action="store_true", help="only the labelled deliveries: quicker, more stubs"
-    )
-    arguments = parser.parse_args()
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The verdicts on the labels of one labelled delivery, whose repositories have these ids."""
+
+    sent: Sent
+    verdicts: Sequence[Verdict]
+
+
+def judge_all(
+    shared: Path, *, only_labelled: bool = False, say: Callable[[str], None] = print
+) -> list[Judged]:
+    """Captures everything recorded in databases of this run, and judges each labelled delivery."""
     gold = read_labels()
     files = {label.file for label in gold}
-    everything = list(deliveries(arguments.shared))
+    everything = list(deliveries(shared))
     sent = {delivery.file: delivery for delivery in everything if delivery.file in files}
-    for file in sorted(files - sent.keys() - refused_at_the_door()):
-        print(f"no such delivery: {file}")
+    if (shared / "corpus").exists():
+        for file in sorted(files - sent.keys() - refused_at_the_door()):
+            say(f"no such delivery: {file}")
     ids = repository_ids(sent.values())
     labels = with_ids([label for label in gold if label.file in sent], ids)
-    verdicts: list[Verdict] = []
+    verdicts: dict[str, list[Verdict]] = defaultdict(list)
     with tempfile.TemporaryDirectory(prefix="lightfast-bench-") as folder:
         server = EmbeddedPostgres(Path(folder) / "home", idle_seconds=5)
         with server.acquire() as lease:
@@ -225,15 +232,30 @@ def main() -> None:
                 chosen = [
                     delivery
                     for delivery in everything
-                    if delivery.group == group
-                    and (not arguments.labelled or delivery.file in files)
+                    if delivery.group == group and (not only_labelled or delivery.file in files)
                 ]
                 with Database(address=url).connect() as conn:
                     fill(conn, chosen)
                     capture_all(conn)
                     of_group = [label for label in labels if sent[label.file].group == group]
-                    verdicts += judge(conn, of_group, sent, ids)
-                print(f"{group}: {len(chosen):,} deliveries", flush=True)
+                    for verdict in judge(conn, of_group, sent, ids):
+                        verdicts[verdict.label.file].append(verdict)
+                say(f"{group}: {len(chosen):,} deliveries")
+    return [Judged(sent[file], of_delivery) for file, of_delivery in sorted(verdicts.items())]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.references", description=__doc__)
+    parser.add_argument("--shared", type=Path, default=SHARED, help="folder of corpus and payloads")
+    parser.add_argument(
+        "--labelled", action="store_true", help="only the labelled deliveries: quicker, more stubs"
+    )
+    arguments = parser.parse_args()
+    verdicts = [
+        verdict
+        for judged in judge_all(arguments.shared, only_labelled=arguments.labelled)
+        for verdict in judged.verdicts
+    ]
     print()
     if not report(verdicts):
         sys.exit(1)

@@ -13,6 +13,7 @@ from lightfast_pipelines.assets.clusters import clusters
 from lightfast_pipelines.assets.embeddings import embeddings
 from lightfast_pipelines.assets.hosted_embeddings import hosted_embeddings
 from lightfast_pipelines.assets.id_sweeps import id_sweeps
+from lightfast_pipelines.assets.memory_quality import after_quality, memory_quality
 from lightfast_pipelines.assets.memory_vectors import memory_vectors
 from lightfast_pipelines.assets.model_answers import model_answers
 from lightfast_pipelines.assets.outages import outages
@@ -36,6 +37,7 @@ from lightfast_pipelines.jobs.liveness import hourly_liveness
 from lightfast_pipelines.jobs.liveness import liveness as liveness_job
 from lightfast_pipelines.jobs.memory import memory
 from lightfast_pipelines.jobs.profiles import profiles, profiles_when_due
+from lightfast_pipelines.jobs.quality import quality, quality_when_recorded
 from lightfast_pipelines.jobs.recovery import (
     deletions,
     recover_missed_deliveries,
@@ -89,6 +91,7 @@ def build_definitions(**overrides: object) -> dg.Definitions:
             cluster_summaries,
             memory_vectors,
             vector_index,
+            memory_quality,
         ],
         asset_checks=[
             checks.after_capture,
@@ -97,6 +100,7 @@ def build_definitions(**overrides: object) -> dg.Definitions:
             *liveness.CHECKS,
             after_waiting,
             vector_index_agrees,
+            after_quality,
         ],
         jobs=[
             memory,
@@ -111,6 +115,7 @@ def build_definitions(**overrides: object) -> dg.Definitions:
             index_comparison,
             liveness_job,
             waiting,
+            quality,
             recovery,
             deletions,
             upkeep,
@@ -126,6 +131,7 @@ def build_definitions(**overrides: object) -> dg.Definitions:
             compare_index,
             hourly_liveness,
             waiting_when_changed,
+            quality_when_recorded,
             recover_missed_deliveries,
             sweep_for_deletions,
             nightly_upkeep,

@@ -48,6 +48,7 @@ GRAPH = {
     "cluster_summaries": ("topics", {"cluster_consolidation"}),
     "vector_index": ("meaning", {"embeddings", "hosted_embeddings", "memory_vectors"}),
     "memory_vectors": ("meaning", {"embeddings", "cluster_summaries", "actor_profiles"}),
+    "memory_quality": ("memory", set()),
 }
 
 
@@ -138,6 +139,7 @@ def test_jobs_schedules_and_sensors_are_these_and_have_descriptions() -> None:
             "index_comparison",
             "liveness",
             "waiting",
+            "quality",
             "upkeep",
         ),
         *("recovery", "deletions"),
@@ -159,6 +161,7 @@ def test_jobs_schedules_and_sensors_are_these_and_have_descriptions() -> None:
         "index_comparison": set(),
         "liveness": set(),
         "waiting": {"waiting_for_you"},
+        "quality": {"memory_quality"},
         "recovery": {"outages"},
         "deletions": {"id_sweeps"},
         "upkeep": set(),
@@ -179,6 +182,7 @@ def test_jobs_schedules_and_sensors_are_these_and_have_descriptions() -> None:
         "compare_index": ("index_comparison", "45 * * * *"),
         "hourly_liveness": ("liveness", "40 * * * *"),
         "waiting_when_changed": ("waiting", "*/10 * * * *"),
+        "quality_when_recorded": ("quality", "35 * * * *"),
         "recover_missed_deliveries": ("recovery", "*/15 * * * *"),
         "sweep_for_deletions": ("deletions", "25 * * * *"),
         "nightly_upkeep": ("upkeep", "20 3 * * *"),
@@ -190,7 +194,7 @@ def test_jobs_schedules_and_sensors_are_these_and_have_descriptions() -> None:
         assert definition.default_status.value == "RUNNING"
 
 
-def test_only_one_check_blocks_later_assets() -> None:
+def test_only_these_checks_block_later_assets() -> None:
     actual = {
         spec.name: (spec.asset_key.to_user_string(), spec.blocking)
         for checks in repository().asset_checks_defs_by_key.values()
@@ -201,6 +205,7 @@ def test_only_one_check_blocks_later_assets() -> None:
         "observation_has_payload": ("observations", False),
         "refused_says_why": ("observations", False),
         "one_current_state": ("temporal_states", True),
+        "quality_above_floor": ("memory_quality", True),
         "history_is_whole": ("provider_history", False),
         "no_history_failed": ("provider_history", False),
         "no_stage_behind": ("clusters", False),

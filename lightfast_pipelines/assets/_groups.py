@@ -10,6 +10,7 @@ GROUPS = {
     "outages": "inbox",
     "id_sweeps": "inbox",
     "observations": "memory",
+    "memory_quality": "memory",
     "entities": "knowledge",
     "observation_entities": "knowledge",
     "relationships": "knowledge",

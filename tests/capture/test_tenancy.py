@@ -203,6 +203,7 @@ def test_every_derived_table_says_to_which_workspace_its_rows_belong() -> None:
         "model_usage",
         "model_pauses",
         "model_batches",
+        "quality_results",
         "hosted_models",
         "hosted_index",
     }

@@ -21,6 +21,7 @@ _LESS = {
     "raw_bodies_default": {"SELECT"},
     "activity": {"SELECT", "INSERT"},
     "actor_decisions": {"SELECT", "INSERT"},
+    "quality_results": {"SELECT", "INSERT"},
     "partition_start": {"SELECT", "UPDATE"},
     "schema_version": {"SELECT"},
 }

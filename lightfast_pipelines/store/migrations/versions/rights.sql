@@ -40,12 +40,13 @@ GRANT SELECT (id, provider, external_id, status) ON lightfast.installations TO l
 -- Every process checks that it fits the database.
 GRANT SELECT ON lightfast.schema_version TO lightfast_receiver;
 
--- The pipeline works on everything, but deliveries, people's decisions and the activity log are
--- insert-only.
+-- The pipeline works on everything, but deliveries, people's decisions, the activity log and
+-- measured quality are insert-only.
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA lightfast TO lightfast_pipeline;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA lightfast TO lightfast_pipeline;
 REVOKE UPDATE, DELETE ON
-  lightfast.raw_payloads, lightfast.raw_bodies, lightfast.activity, lightfast.actor_decisions
+  lightfast.raw_payloads, lightfast.raw_bodies, lightfast.activity, lightfast.actor_decisions,
+  lightfast.quality_results
   FROM lightfast_pipeline;
 REVOKE INSERT, DELETE ON lightfast.partition_start FROM lightfast_pipeline;
 REVOKE INSERT, UPDATE, DELETE ON
