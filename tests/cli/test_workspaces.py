@@ -39,7 +39,10 @@ def _sizes(lightfast: Lightfast) -> dict[str, int]:
 
 
 def test_a_demos_workspace_is_removed_to_the_last_row(processed: Lightfast) -> None:
-    assert _sizes(processed)["observations"] > 0
+    processed("people", "reject", "Priya Raman", "Jonas Lind")
+    sizes = _sizes(processed)
+    assert sizes["observations"] > 0
+    assert sizes["actor_decisions"] == 1
     done = processed.json("workspace", "remove", "demo/tale", "--deliveries", "--yes")
     assert (done["deliveries"], done["kept"], done["organisation"]) == (54, 0, True)
     assert done["observations"] > 0
@@ -50,6 +53,8 @@ def test_a_demos_workspace_is_removed_to_the_last_row(processed: Lightfast) -> N
 def test_deliveries_stay_unless_asked_otherwise_and_a_new_link_takes_them(
     processed: Lightfast,
 ) -> None:
+    processed("people", "accept", "Priya Raman", "Jonas Lind")
+    processed("process")
     before = processed("digest").stdout
     done = processed.json("workspace", "remove", "tale", "--yes")
     assert (done["deliveries"], done["kept"]) == (0, 54)
