@@ -21,7 +21,7 @@ from lightfast_pipelines.clustering.summaries import summarize_clusters
 from lightfast_pipelines.embedding.embedder import Embedder, EmbeddingModel, HostedEmbedder
 from lightfast_pipelines.embedding.hosted_stage import embed_hosted
 from lightfast_pipelines.embedding.index import HostedIndex, VectorIndex
-from lightfast_pipelines.embedding.layers import make_layers
+from lightfast_pipelines.embedding.layers import make_hosted_layers, make_layers
 from lightfast_pipelines.embedding.projection import project
 from lightfast_pipelines.embedding.stage import embed_pending
 from lightfast_pipelines.inbox.pending import Backlog, waiting
@@ -126,9 +126,9 @@ def process(  # noqa: PLR0913 - what runs, and each service that a key may turn 
             if report.waits == before and report.failures == failures:
                 break
         _describe(conn, report, progress, clock)
-        _make_layers(conn, report, progress, embedder)
         if hosted is not None:
             _embed_hosted(conn, settings, report, progress, hosted, index_on(conn))
+        _make_layers(conn, report, progress, clock, embedder, hosted)
         if hosted_index is not None:
             _project(conn, report, progress, clock, hosted_index, hosted or embedder)
     return report
@@ -313,12 +313,22 @@ def _describe(
 
 
 def _make_layers(
-    conn: Connection, report: ProcessReport, progress: StageProgress, embedder: Embedder
+    conn: Connection,
+    report: ProcessReport,
+    progress: StageProgress,
+    clock: Callable[[], datetime],
+    embedder: Embedder,
+    hosted: HostedEmbedder | None,
 ) -> None:
     """Makes the vectors of the clusters, people and entities that changed."""
     progress.stage("layers")
     with job_lock(conn, "layers", wait=True, waits=progress.waits):
         layers = make_layers(conn, embedder, progress=progress.advance)
+        if hosted is not None and report.hosted_unavailable is None:
+            paid = make_hosted_layers(conn, hosted, day=clock().date(), progress=progress.advance)
+            report.layers += sum(paid.written.values())
+            report.hosted_unavailable = paid.unavailable
+            report.spent("hosted layers", paid.seconds)
     report.layers += sum(layers.written.values())
     report.failures += layers.failures
     report.spent("layers", layers.seconds)

@@ -6,9 +6,16 @@ import dagster as dg
 
 from lightfast_pipelines.assets._metadata import counts_of_run, table_rows, table_spec
 from lightfast_pipelines.assets._turn import progress_log, turn
-from lightfast_pipelines.embedding.layers import DERIVED_LAYERS, layers_due, make_layers
+from lightfast_pipelines.embedding.layers import (
+    DERIVED_LAYERS,
+    LayersReport,
+    layers_due,
+    make_hosted_layers,
+    make_layers,
+)
 from lightfast_pipelines.inbox.rule_versions import code_version
-from lightfast_pipelines.resources.models import Embedder
+from lightfast_pipelines.partitions import today
+from lightfast_pipelines.resources.models import Embedder, HostedEmbedding
 from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.locks import let_others_in
 
@@ -28,15 +35,26 @@ def memory_vectors(
     context: dg.AssetExecutionContext,
     database: dg.ResourceParam[Database],
     embedder: dg.ResourceParam[Embedder],
+    hosted_embedding: dg.ResourceParam[HostedEmbedding],
 ) -> Iterator[dg.MaterializeResult[None]]:
     """One row: the vector of a cluster, a person or an entity. Takes the changes that wait."""
     with turn(context, database, "layers") as conn:
         if conn is None:
             return
         progress = progress_log(context, "changes")
-        between = lambda: let_others_in(conn, "layers")  # noqa: E731 - as in other stages
+
+        def between() -> None:
+            let_others_in(conn, "layers")
+
         report = make_layers(conn, embedder, progress=progress, between=between)
+        paid = LayersReport()
+        if hosted_embedding.embedder is not None:
+            paid = make_hosted_layers(
+                conn, hosted_embedding.embedder, day=today(), progress=progress, between=between
+            )
         rows, waiting = table_rows(conn, "memory_vectors"), layers_due(conn)
+    if paid.unavailable is not None:
+        context.log.warning("%s: vectors of the hosted model wait", paid.unavailable)
     by_layer = {
         f"{layer}_{what}_of_run": counts.get(layer, 0)
         for layer in DERIVED_LAYERS
@@ -50,5 +68,6 @@ def memory_vectors(
             "waiting": waiting,
             **counts_of_run(report, "changes"),
             **by_layer,
+            "hosted_written_of_run": sum(paid.written.values()),
         },
     )

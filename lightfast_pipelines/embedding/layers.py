@@ -3,6 +3,9 @@
 Triggers note what changed (`layer_changes`), so the cost is that of the changes. `layers_means.py` makes
 the means, `layers_entities.py` embeds entities. A workspace's changes are done in one transaction, which
 also deletes their rows, so a run that is killed loses nothing.
+
+The local model makes them all. Where a hosted one is on, it makes its own of the same changes after that,
+of what it has embedded observations of: so its outage delays nothing else.
 """
 
 from __future__ import annotations
@@ -11,25 +14,34 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from functools import partial
 
 from lightfast_pipelines.domain.narratives import RULE_VERSION
-from lightfast_pipelines.embedding.embedder import Embedder
+from lightfast_pipelines.embedding.embedder import Embedder, HostedEmbedder
 from lightfast_pipelines.embedding.index import LAYERS
 from lightfast_pipelines.embedding.layers_entities import embed_entities
 from lightfast_pipelines.embedding.layers_means import make_centroids, make_profile_vectors
-from lightfast_pipelines.inbox.isolation import WorkspaceIsolation
+from lightfast_pipelines.inbox.isolation import ServiceUnavailableError, WorkspaceIsolation
 from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.hosted_vectors import current_model
+from lightfast_pipelines.store.model_usage import record_usage
 from lightfast_pipelines.store.stage_failures import workspace_given_up
 
 DERIVED_LAYERS = tuple(layer for layer in LAYERS if layer != "observations")
 _PAGE = 5_000
+# What a failure in a page throws away has been paid for.
+_PAGE_OF_HOSTED = 500
+
+# (id of the row, layer, key) of one workspace.
+Changes = Sequence[tuple[int, str, str]]
 
 # A page is in the order of the changes, so all workspaces are served alike.
 _CHANGES = f"""
 SELECT c.id, c.workspace_id, c.layer, c.key, w.id IS NOT NULL
 FROM lightfast.layer_changes c LEFT JOIN lightfast.workspaces w ON w.id = c.workspace_id
-WHERE c.id > %(after)s AND NOT {workspace_given_up("layers", "c.workspace_id", "%(rules)s::text")}
+WHERE c.id > %(after)s AND c.is_local_done = %(hosted)s
+  AND NOT {workspace_given_up("layers", "c.workspace_id", "%(rules)s::text")}
 ORDER BY c.id LIMIT %(limit)s
 """
 
@@ -51,23 +63,28 @@ class LayersMade:
 
 @dataclass(slots=True)
 class LayersReport(LayersMade):
-    """Of a run: `changes` were noted, `failures` are failed attempts."""
+    """Of a run: `changes` were noted, `failures` are failed attempts; `unavailable` is why the hosted
+    model was not asked to the end."""
 
     changes: int = 0
     failures: int = 0
+    unavailable: str | None = None
     seconds: float = 0.0
 
 
-def layers_due(conn: Connection) -> int:
-    """The number of changes that wait, at most 10,000; vectors of older rules count as one."""
+def layers_due(conn: Connection, *, for_hosted: bool = False) -> int:
+    """The number of changes that wait for the local or the hosted model, at most 10,000. Vectors of older
+    rules count as one."""
     row = conn.execute(
         f"""
         SELECT count(*) FROM (
           SELECT FROM lightfast.layer_changes c
-          WHERE NOT {workspace_given_up("layers", "c.workspace_id", "%s::text")} LIMIT 10000
+          WHERE c.is_local_done = %s
+            AND NOT {workspace_given_up("layers", "c.workspace_id", "%s::text")}
+          LIMIT 10000
         ) waiting
         """,
-        (_rules(),),
+        (for_hosted, _rules()),
     ).fetchone()
     outdated = conn.execute(f"SELECT EXISTS (SELECT {_MADE_BY_OLDER_RULES})", (RULE_VERSION,))
     return int(row[0] if row else 0) + int((outdated.fetchone() or (False,))[0])
@@ -85,7 +102,6 @@ def make_layers(
     `progress` gets the number of changes of each page, `between` is called after each but the last.
     """
     began = time.monotonic()
-    report = LayersReport()
     conn.execute(
         f"""
         INSERT INTO lightfast.layer_changes (workspace_id, layer, key)
@@ -94,10 +110,88 @@ def make_layers(
         (RULE_VERSION,),
     )
     conn.commit()
+    report = LayersReport()
+    has_hosted = current_model(conn) is not None
+    if not has_hosted:
+        conn.execute("DELETE FROM lightfast.layer_changes WHERE is_local_done")
+
+    def make(workspace: int, changes: Changes) -> LayersMade:
+        made = _make(conn, embedder, workspace, changes, is_hosted=False)
+        ids = [change for change, _, _ in changes]
+        if has_hosted:
+            conn.execute(
+                "UPDATE lightfast.layer_changes SET is_local_done = true WHERE id = ANY(%s)", (ids,)
+            )
+        else:
+            _discard(conn, ids)
+        return made
+
+    _work_through(conn, make, report, progress, between, is_hosted=False)
+    report.seconds = time.monotonic() - began
+    return report
+
+
+def make_hosted_layers(
+    conn: Connection,
+    embedder: HostedEmbedder,
+    *,
+    day: date,
+    progress: Callable[[int], object] = lambda _count: None,
+    between: Callable[[], None] = lambda: None,
+) -> LayersReport:
+    """Makes the vectors of the hosted model, of what the local one has done. Usage counts for `day`.
+
+    If the service is away, the report says so and the changes wait.
+    """
+    began = time.monotonic()
+    report = LayersReport()
+
+    def make(workspace: int, changes: Changes) -> LayersMade:
+        made = _make(conn, embedder, workspace, changes, is_hosted=True)
+        _discard(conn, [change for change, _, _ in changes])
+        return made
+
+    try:
+        _work_through(conn, make, report, progress, between, is_hosted=True)
+    except ServiceUnavailableError as failure:
+        conn.rollback()
+        report.unavailable = str(failure)
+    usage = embedder.take_usage()
+    if usage.requests:
+        record_usage(
+            conn,
+            day=day,
+            provider=embedder.provider,
+            model=embedder.name,
+            purpose="entities",
+            requests=usage.requests,
+            input_tokens=usage.tokens,
+            failures=usage.failures,
+            error=usage.error,
+        )
+    conn.commit()
+    report.seconds = time.monotonic() - began
+    return report
+
+
+def _work_through(
+    conn: Connection,
+    make: Callable[[int, Changes], LayersMade],
+    report: LayersReport,
+    progress: Callable[[int], object],
+    between: Callable[[], None],
+    *,
+    is_hosted: bool,
+) -> None:
     row = conn.execute("SELECT max(id) FROM lightfast.layer_changes").fetchone()
     last, after = (row[0] if row else None) or 0, 0
     while after < last:
-        parameters = {"after": after, "limit": _PAGE, "rules": _rules()}
+        parameters = {
+            "after": after,
+            "limit": _PAGE_OF_HOSTED if is_hosted else _PAGE,
+            "rules": _rules(),
+            "hosted": is_hosted,
+        }
         page = conn.execute(_CHANGES, parameters).fetchall()
         if not page:
             break
@@ -105,36 +199,35 @@ def make_layers(
             between()
         _discard(conn, [row[0] for row in page if not row[4]])
         isolation = WorkspaceIsolation[LayersMade](conn, "layers", _rules())
-        for made in isolation.run(_work(conn, embedder, page)):
+        for made in isolation.run(_by_workspace(make, page)):
             report.add(made)
         report.failures += isolation.failures
         report.changes += len(page)
         after = page[-1][0]
         progress(len(page))
     conn.commit()
-    report.seconds = time.monotonic() - began
-    return report
 
 
 def _rules() -> str:
     return str(RULE_VERSION)
 
 
-def _work(
-    conn: Connection, embedder: Embedder, page: Sequence[tuple[int, int, str, str, bool]]
+def _by_workspace(
+    make: Callable[[int, Changes], LayersMade],
+    page: Sequence[tuple[int, int, str, str, bool]],
 ) -> dict[int, Callable[[], LayersMade]]:
     changes: dict[int, list[tuple[int, str, str]]] = defaultdict(list)
     for change, workspace, layer, key, exists in page:
         if exists:
             changes[workspace].append((change, layer, key))
     return {
-        workspace: partial(_make, conn, embedder, workspace, workspace_changes)
+        workspace: partial(make, workspace, workspace_changes)
         for workspace, workspace_changes in changes.items()
     }
 
 
 def _make(
-    conn: Connection, embedder: Embedder, workspace: int, changes: Sequence[tuple[int, str, str]]
+    conn: Connection, embedder: Embedder, workspace: int, changes: Changes, *, is_hosted: bool
 ) -> LayersMade:
     keys: dict[str, set[str]] = defaultdict(set)
     for _, layer, key in changes:
@@ -143,13 +236,33 @@ def _make(
     makers = {
         "clusters": partial(make_centroids, conn, workspace, embedder.name),
         "profiles": partial(make_profile_vectors, conn, workspace, embedder.name),
-        "entities": partial(embed_entities, conn, workspace, embedder),
+        "entities": partial(embed_entities, conn, workspace, embedder, only_embedded=is_hosted),
     }
     for layer, make in makers.items():
         if keys[layer]:
             made.written[layer], made.deleted[layer] = make(sorted(keys[layer]))
-    _discard(conn, [change for change, _, _ in changes])
+            if not is_hosted:
+                _replace_former_local(conn, workspace, layer, sorted(keys[layer]), embedder.name)
     return made
+
+
+def _replace_former_local(
+    conn: Connection, workspace: int, layer: str, keys: Sequence[str], model: str
+) -> None:
+    """Deletes the vectors of a former local model where the current one has made its own."""
+    conn.execute(
+        """
+        DELETE FROM lightfast.memory_vectors v
+        WHERE v.workspace_id = %(workspace)s AND v.layer = %(layer)s AND v.key = ANY(%(keys)s)
+          AND v.model <> %(model)s
+          AND NOT EXISTS (SELECT FROM lightfast.hosted_models h WHERE h.model = v.model)
+          AND EXISTS (
+            SELECT FROM lightfast.memory_vectors n
+            WHERE (n.workspace_id, n.layer, n.key) = (v.workspace_id, v.layer, v.key)
+              AND n.model = %(model)s)
+        """,
+        {"workspace": workspace, "layer": layer, "keys": list(keys), "model": model},
+    )
 
 
 def _discard(conn: Connection, changes: Sequence[int]) -> None:

@@ -87,6 +87,11 @@ LEFT JOIN LATERAL (
     LIMIT %(related)s
   ) r
 ) related ON true
+WHERE %(model)s::text IS NULL OR EXISTS (
+  SELECT FROM lightfast.observations o
+  JOIN lightfast.observation_vectors v
+    ON v.observation_id = o.id AND v.view = 'title' AND v.model = %(model)s
+  WHERE o.workspace_id = %(workspace)s AND o.subject_key = e.key)
 ORDER BY e.key
 """
 
@@ -115,22 +120,37 @@ class _Narrative:
 
 
 def embed_entities(
-    conn: Connection, workspace: int, embedder: Embedder, keys: Sequence[str]
+    conn: Connection,
+    workspace: int,
+    embedder: Embedder,
+    keys: Sequence[str],
+    *,
+    only_embedded: bool = False,
 ) -> tuple[int, int]:
-    """Embeds these entities and their neighbours; returns the numbers of vectors written and deleted."""
+    """Embeds these entities and their neighbours; returns the numbers of vectors written and deleted.
+
+    With `only_embedded`, only those of which the model has embedded an observation: a model that costs
+    money embeds significant observations alone.
+    """
     parameters = {"workspace": workspace, "keys": list(keys), "most": _MOST_NEIGHBOURS}
     affected = [key for (key,) in conn.execute(_WITH_NEIGHBOURS, parameters)]
     written = deleted = 0
     for start in range(0, len(affected), _AT_ONCE):
         part = affected[start : start + _AT_ONCE]
-        narratives = list(_narratives(conn, workspace, part))
+        model = embedder.name if only_embedded else None
+        narratives = list(_narratives(conn, workspace, part, model))
         kept = {narrative.key for narrative in narratives}
         deleted += conn.execute(
             """
             DELETE FROM lightfast.memory_vectors
-            WHERE workspace_id = %s AND layer = 'entities' AND key = ANY(%s)
+            WHERE workspace_id = %(workspace)s AND layer = 'entities' AND key = ANY(%(keys)s)
+              AND (%(model)s::text IS NULL OR model = %(model)s)
             """,
-            (workspace, [key for key in part if key not in kept]),
+            {
+                "workspace": workspace,
+                "keys": [key for key in part if key not in kept],
+                "model": model,
+            },
         ).rowcount
         changed = _changed(conn, workspace, embedder.name, narratives)
         if changed:
@@ -138,8 +158,12 @@ def embed_entities(
     return written, deleted
 
 
-def _narratives(conn: Connection, workspace: int, keys: Sequence[str]) -> Iterator[_Narrative]:
+def _narratives(
+    conn: Connection, workspace: int, keys: Sequence[str], model: str | None
+) -> Iterator[_Narrative]:
+    """Those of which `model` has embedded an observation, or all without a model."""
     parameters = {
+        "model": model,
         "workspace": workspace,
         "keys": list(keys),
         "latest": LATEST_EVENTS,
@@ -191,12 +215,12 @@ def _write(
 
     staged = stage(conn, "memory_vectors", _COLUMNS, map(values, narratives, vectors))
     names = ", ".join(_COLUMNS)
-    changing = _COLUMNS[3:]
+    changing = _COLUMNS[4:]
     return conn.execute(
         f"""
         INSERT INTO lightfast.memory_vectors ({names})
         SELECT {names} FROM {staged} ORDER BY key
-        ON CONFLICT (workspace_id, layer, key) DO UPDATE
+        ON CONFLICT (workspace_id, layer, key, model) DO UPDATE
           SET ({", ".join(changing)}, made_at) =
             ({", ".join(f"excluded.{name}" for name in changing)}, now())
         """

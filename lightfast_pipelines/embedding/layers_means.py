@@ -15,7 +15,7 @@ MOST_MEMBERS = 500
 MOST_CONTENTS = 50
 
 _COLUMNS: LiteralString = (
-    "model, content_hash, vector, title, snippet, kind, occurred_at, significance, rule_version"
+    "content_hash, vector, title, snippet, kind, occurred_at, significance, rule_version"
 )
 
 _CENTROIDS: LiteralString = """
@@ -97,21 +97,21 @@ def _write(
         WITH made AS MATERIALIZED ({means}),
         written AS (
           INSERT INTO lightfast.memory_vectors AS v
-            (workspace_id, layer, key, source, {_COLUMNS})
-          SELECT %(workspace)s, %(layer)s, key, '', %(model)s,
+            (workspace_id, layer, key, model, source, {_COLUMNS})
+          SELECT %(workspace)s, %(layer)s, key, %(model)s, '',
                  md5(vector::text || title || snippet), vector, title, snippet, kind, occurred_at,
                  significance, %(rules)s
           FROM made ORDER BY key
-          ON CONFLICT (workspace_id, layer, key) DO UPDATE
-            SET ({_COLUMNS}, made_at) = (excluded.model, excluded.content_hash, excluded.vector,
+          ON CONFLICT (workspace_id, layer, key, model) DO UPDATE
+            SET ({_COLUMNS}, made_at) = (excluded.content_hash, excluded.vector,
               excluded.title, excluded.snippet, excluded.kind, excluded.occurred_at,
               excluded.significance, excluded.rule_version, now())
-            WHERE (v.model, v.content_hash, v.occurred_at, v.significance, v.rule_version)
-              IS DISTINCT FROM (excluded.model, excluded.content_hash, excluded.occurred_at,
+            WHERE (v.content_hash, v.occurred_at, v.significance, v.rule_version)
+              IS DISTINCT FROM (excluded.content_hash, excluded.occurred_at,
                 excluded.significance, excluded.rule_version)
           RETURNING 1
         ),
-        -- While a new model is at work, the vectors of the former one stay until there are new ones.
+        -- Vectors of other models are left to these, unless the thing itself is gone.
         gone AS (
           DELETE FROM lightfast.memory_vectors v
           WHERE v.workspace_id = %(workspace)s AND v.layer = %(layer)s AND v.key = ANY(%(keys)s)

@@ -130,7 +130,7 @@ ORDER BY o.id LIMIT %(limit)s
 
 _NEXT_VECTORS: LiteralString = """
 SELECT workspace_id, layer, key FROM lightfast.memory_vectors
-WHERE (workspace_id, layer, key) > (%(workspace)s, %(layer)s, %(key)s)
+WHERE (workspace_id, layer, key) > (%(workspace)s, %(layer)s, %(key)s) AND model = %(model)s
 ORDER BY workspace_id, layer, key LIMIT %(limit)s
 """
 
@@ -222,7 +222,13 @@ class _Run:
     def _fill_derived(self, after: Sequence[str]) -> None:
         workspace, layer, key = after or ("0", "", "")
         while True:
-            parameters = {"workspace": int(workspace), "layer": layer, "key": key, "limit": _PAGE}
+            parameters = {
+                "workspace": int(workspace),
+                "layer": layer,
+                "key": key,
+                "model": self._model,
+                "limit": _PAGE,
+            }
             rows = self._conn.execute(_NEXT_VECTORS, parameters).fetchall()
             if not rows:
                 return

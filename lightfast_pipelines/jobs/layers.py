@@ -8,12 +8,17 @@ from datetime import timedelta
 import dagster as dg
 
 from lightfast_pipelines.embedding.layers import layers_due
+from lightfast_pipelines.embedding.openai_embedder import openai_embedder
 from lightfast_pipelines.jobs.when_due import job_with_schedule
+from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Connection
 
 
 def _due(_context: dg.ScheduleEvaluationContext, conn: Connection) -> Mapping[str, str] | str:
-    return {} if layers_due(conn) else "no cluster, person or entity has changed"
+    has_hosted = openai_embedder(settings()) is not None
+    if layers_due(conn) or (has_hosted and layers_due(conn, for_hosted=True)):
+        return {}
+    return "no cluster, person or entity has changed"
 
 
 layers, layers_when_due = job_with_schedule(

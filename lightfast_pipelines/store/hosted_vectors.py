@@ -228,6 +228,12 @@ def remove_retired(conn: Connection, *, at_most: int, page: int = 10_000) -> int
             ).rowcount
             removed += deleted
             conn.commit()
+    if retired:
+        conn.execute(
+            "DELETE FROM lightfast.memory_vectors WHERE (workspace_id, model) IN "
+            "(SELECT * FROM unnest(%s::bigint[], %s::text[]))",
+            ([row[0] for row in retired], [row[1] for row in retired]),
+        )
     conn.execute(
         """
         DELETE FROM lightfast.hosted_models m

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lightfast_pipelines.embedding.layers import LayersReport, layers_due, make_layers
+from lightfast_pipelines.embedding.embedder import EmbeddingUsage
+from lightfast_pipelines.embedding.index import VIEWS, Vectors
+from lightfast_pipelines.embedding.layers import (
+    LayersReport,
+    layers_due,
+    make_hosted_layers,
+    make_layers,
+)
 from lightfast_pipelines.embedding.pgvector import PgVectorIndex
 from lightfast_pipelines.embedding.stage import embed_pending
 from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
+from lightfast_pipelines.inbox.isolation import ServiceUnavailableError
 from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.hosted_vectors import set_model
+from lightfast_pipelines.store.model_usage import usage_on
 from tests.capture.rows import Memory, hours
 
+DAY = date(2024, 6, 1)
 PULL, ISSUE = "github:pr:1#1", "github:issue:1#2"
 
 
@@ -277,6 +289,59 @@ def _all(conn: Connection) -> list[dict[str, Any]]:
         row
         for (row,) in conn.execute("SELECT to_jsonb(v) FROM lightfast.memory_vectors v").fetchall()
     ]
+
+
+class HostedEmbedder(CountingEmbedder):
+    """As a hosted one, which may be away."""
+
+    provider = "openai"
+
+    def __init__(self) -> None:
+        super().__init__("hosted")
+        self.is_away = False
+
+    def embed(self, texts: Any) -> NDArray[np.float32]:
+        if self.is_away:
+            raise ServiceUnavailableError("it does not answer")
+        return super().embed(texts)
+
+    def take_usage(self) -> EmbeddingUsage:
+        return EmbeddingUsage(requests=1, failures=int(self.is_away))
+
+
+def test_a_hosted_model_makes_its_own_of_what_it_embedded_and_its_outage_delays_nothing_else(
+    conn: Connection, memory: Memory
+) -> None:
+    hosted = HostedEmbedder()
+    set_model(conn, hosted.name)
+    first = memory.observation(PULL, "Retry the payment")
+    memory.observation(ISSUE, "Insignificant")
+    join(memory, "c1", first)
+    embed_pending(conn, WordLlamaEmbedder(), PgVectorIndex(conn), max_rows=10)
+    PgVectorIndex(conn).upsert(
+        Vectors("hosted", [memory.workspace_id] * 3, [first] * 3, VIEWS, hosted.embed(["x"] * 3))
+    )
+    hosted.texts.clear()
+    hosted.is_away = True
+    assert make_layers(conn, WordLlamaEmbedder()).written == {"clusters": 1, "entities": 2}
+    report = make_hosted_layers(conn, hosted, day=DAY)
+    assert report.unavailable == "it does not answer"
+    assert (layers_due(conn), layers_due(conn, for_hosted=True) > 0) == (0, True)
+    hosted.is_away = False
+    assert make_hosted_layers(conn, hosted, day=DAY).written == {"clusters": 1, "entities": 1}
+    assert [text.splitlines()[1] for text in hosted.texts] == [PULL]
+    assert layers_due(conn, for_hosted=True) == 0
+    models = [(row["layer"], row["model"]) for row in _all(conn)]
+    assert sorted(models) == [
+        *(("clusters", "hosted"), ("clusters", "wordllama-256")),
+        *(("entities", "hosted"), ("entities", "wordllama-256"), ("entities", "wordllama-256")),
+    ]
+    (used,) = usage_on(conn, DAY)
+    assert (used.purpose, used.requests, used.failures) == ("entities", 2, 1)
+    conn.execute("DELETE FROM lightfast.observations")
+    make_layers(conn, WordLlamaEmbedder())
+    make_hosted_layers(conn, hosted, day=DAY)
+    assert _all(conn) == []
 
 
 def test_newer_rules_make_all_again(

@@ -35,7 +35,12 @@ memory_vectors = Table(
     workspace_id(primary_key=True),
     column("layer", Text, "clusters, profiles or entities.", primary_key=True),
     column("key", KEY, _THING, primary_key=True),
-    column("model", Text, "Model that made it, or the vectors that it is the mean of."),
+    column(
+        "model",
+        Text,
+        "Model that made it, or the vectors that it is the mean of.",
+        primary_key=True,
+    ),
     column("content_hash", Text, "Hash of what it was made from; the same hash is not made again."),
     column("vector", Vector(), "Unit vector."),
     column("title", Text, "Label of the cluster, name of the person, title of the entity."),
@@ -57,6 +62,13 @@ layer_changes = Table(
     column("workspace_id", BigInteger, "Workspace; it may be gone."),
     column("layer", Text, "clusters, profiles or entities."),
     column("key", KEY, _THING),
+    column(
+        "is_local_done",
+        Boolean,
+        "Whether the local model has made it, and only a hosted one has not.",
+        server_default=text("false"),
+    ),
+    Index("ix_layer_changes_local", "id", postgresql_where=text("not is_local_done")),
     comment="A cluster, person or entity that changed, until its vector has been made again.",
 )
 
