@@ -121,6 +121,13 @@ def is_placeholder_email(email: str | None) -> bool:
     )
 
 
+def is_machine_email(email: str | None) -> bool:
+    """Whether an address is somebody's on a machine with a name of its own: `alee@build7.lan`."""
+    local, _, host = (email or "").strip().lower().rpartition("@")
+    has_name = not host.startswith(("localhost", "(none)"))
+    return host.endswith(_MACHINE_HOSTS) and has_name and is_telling_local(local)
+
+
 def is_shared_email(email: str | None) -> bool:
     """Whether several people may use an address: a team's (`dev@`), a mailing list's, `name@machine`."""
     local, _, host = (email or "").strip().lower().rpartition("@")

@@ -7,14 +7,16 @@ from other addresses commit with one address, it is the address of the one who w
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from itertools import combinations
 
 from lightfast_pipelines.domain import email_addresses
 from lightfast_pipelines.domain.people.bonds import Bond, bond
 from lightfast_pipelines.domain.people.clues import Clues
 from lightfast_pipelines.domain.people.components import Components
 from lightfast_pipelines.domain.people.identities import Identity
-from lightfast_pipelines.domain.people.likeness import Likeness, likeness
+from lightfast_pipelines.domain.people.likeness import Likeness, full_likeness, likeness
+from lightfast_pipelines.domain.people.name_lists import GIVEN_NAMES
 from lightfast_pipelines.domain.people.names import PersonName, order_keys, plain
 
 # An address is shared, such as a team's or a robot's, if more different names than this commit with it.
@@ -45,7 +47,8 @@ def address_bonds(
         accounts = {verified.find(number) for number in members if verified.has_account(number)}
         if len(accounts) > 1:
             continue
-        if email_addresses.is_shared_email(people[members[0]].email if members else None):
+        is_shared = email_addresses.is_shared_email(people[members[0]].email if members else None)
+        if is_shared and not _is_site_of_one(clues, persons, address):
             groups = _of_one_name(people, members)
         else:
             groups, others = _by_owner(clues, members, persons, addresses_of, address)
@@ -55,6 +58,36 @@ def address_bonds(
             bond("commit_address", "claimed", group, detail) for group in groups if len(group) > 1
         ]
     return bonds, frozenset(borrowed)
+
+
+def _is_site_of_one(clues: Sequence[Clues], persons: Sequence[int], address: str) -> bool:
+    """Whether an address such as `hello@annlee.dev` is on the site of the only person that uses it."""
+    site = plain((email_addresses.company_domain(address) or "").partition(".")[0])
+    names = {clues[number].name for number in persons if clues[number].name.is_full}
+    if any(full_likeness(*pair) is Likeness.CONFLICT for pair in combinations(names, 2)):
+        return False
+    return any(len(word) > 3 and word in site for name in names for word in (name.first, name.last))
+
+
+def machine_bonds(
+    people: Sequence[Identity], clues: Sequence[Clues], left_out: Container[int]
+) -> list[Bond]:
+    """One login on one machine, such as `alee@build7.lan`, whose names agree."""
+    by_address: dict[str, list[int]] = defaultdict(list)
+    for number, identity in enumerate(people):
+        local = identity.address.rpartition("@")[0]
+        if identity.is_account or number in left_out or local in GIVEN_NAMES:
+            continue
+        if email_addresses.is_machine_email(identity.email):
+            by_address[identity.address].append(number)
+    return [
+        bond("machine_address", "claimed", [left, right], f"both commit as {address}")
+        for address, members in by_address.items()
+        if len(members) <= _MOST_COMPARED
+        for left, right in combinations(members, 2)
+        if likeness(clues[left].name, clues[right].name, plain(address.rpartition("@")[0]))
+        >= Likeness.COMPATIBLE
+    ]
 
 
 def _by_mailbox(people: Sequence[Identity]) -> dict[str, list[int]]:

@@ -26,6 +26,7 @@ CONFIDENCE: dict[str, float] = {
     "name_and_company": 0.91,
     "name_and_site": 0.91,
     "login_at_company": 0.9,
+    "machine_address": 0.9,
     "login": 0.9,
     "name_is_login": 0.89,
     "whole_name_form": 0.88,

@@ -76,10 +76,18 @@ def _rule_of(own: Clues, name: PersonName, handle: str, identity: Identity) -> s
         return "open_form"
     if has_whole_name(handle, name):
         return "whole_name_form"
-    if is_common_family(name.last) or len(name.last) < 5:
+    # `davidb` may be of any family name with a B.
+    tells_family = name.last in handle or handle.removeprefix(name.first) == _initials(name)
+    if is_common_family(name.last) or len(name.last) < 4:
         return "open_form"
     if handle in forms(name):
-        return "initial_form"
+        return "initial_form" if tells_family else "open_form"
     # Without an address of its own, as in histories that came from other systems.
     has_address = not email_addresses.is_placeholder_email(identity.email)
     return "open_form" if has_address else "cut_form"
+
+
+def _initials(name: PersonName) -> str:
+    """Of all words after the first name, if there are several."""
+    rest = name.words[name.words.index(name.first) + 1 :]
+    return "".join(word[0] for word in rest) if len(rest) > 2 else ""

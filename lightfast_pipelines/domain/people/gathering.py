@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from lightfast_pipelines.domain.people.account_evidence import bots, verified_bonds
 from lightfast_pipelines.domain.people.account_logins import account_login_bonds
-from lightfast_pipelines.domain.people.address_evidence import address_bonds
+from lightfast_pipelines.domain.people.address_evidence import address_bonds, machine_bonds
 from lightfast_pipelines.domain.people.bonds import Bond
 from lightfast_pipelines.domain.people.clues import read_clues
 from lightfast_pipelines.domain.people.components import Components
@@ -17,6 +17,7 @@ from lightfast_pipelines.domain.people.name_evidence import name_bonds
 from lightfast_pipelines.domain.people.similar_names import similar_bonds
 
 _RULES = (
+    machine_bonds,
     name_bonds,
     handle_bonds,
     company_bonds,

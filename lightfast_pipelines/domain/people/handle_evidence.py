@@ -99,7 +99,7 @@ def _rule_of(
     if accounts and not (one.name.words and other.name.words):
         # The account states no name.
         alike = Likeness.COMPATIBLE
-    if alike is Likeness.CONFLICT or (alike is Likeness.UNKNOWN and in_logins):
+    if alike <= Likeness.UNKNOWN:
         return "handle_only" if in_logins == 2 else None
     if in_logins == 0:
         return "same_word"
@@ -126,7 +126,10 @@ def _is_login(handle: str, left: str | None, right: str | None) -> bool:
     """Whether a handle is no name or word: `berger` and `Stonebig` may be names, `stonebig34` is none."""
     if any(letter.isdigit() for letter in handle):
         return True
-    are_names = all((name or "").istitle() and plain(name) == handle for name in (left, right))
+    are_names = all(
+        (name or "").istitle() and " " not in (name or "") and plain(name) == handle
+        for name in (left, right)
+    )
     return len(handle) >= _SHORTEST_LOGIN and not are_names
 
 

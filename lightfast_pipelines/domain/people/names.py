@@ -183,6 +183,9 @@ def forms(name: PersonName) -> set[str]:
         initials = "".join(word[0] for word in words[:-1])
         made |= {"".join(words), first + last, last + first, first[0] + last, last + first[0]}
         made |= {words[0][0] + last, initials + last, last + initials, first + last[0]}
+        if len(words) > 3:
+            # `jeremiedbb` of Jérémie du Bois-Berger.
+            made.add(first + "".join(word[0] for word in words[words.index(first) + 1 :]))
         if len(words) > 2:
             # Double family names, `van der Walt`: `svanderwalt`.
             rest = "".join(words[1:])
