@@ -133,16 +133,21 @@ def _write_memberships(
             for member in actor.members
         ),
     )
+    # Locked in the order in which capture writes them, so that neither waits for the other for ever.
     conn.execute(
         f"""
+        WITH differing AS MATERIALIZED (
+          SELECT i.id FROM lightfast.actor_identities i JOIN {staged} n ON n.id = i.id
+          WHERE (i.actor_id, i.mapping_method, i.confidence, i.joined_to, i.mapping_evidence)
+            IS DISTINCT FROM
+              (n.actor_id, n.mapping_method, n.confidence, n.joined_to, n.mapping_evidence)
+          ORDER BY i.id FOR UPDATE OF i
+        )
         UPDATE lightfast.actor_identities i
         SET actor_id = n.actor_id, mapping_method = n.mapping_method, confidence = n.confidence,
             joined_to = n.joined_to, mapping_evidence = n.mapping_evidence, mapped_at = %s
-        FROM {staged} n
+        FROM {staged} n JOIN differing ON differing.id = n.id
         WHERE i.id = n.id
-          AND (i.actor_id, i.mapping_method, i.confidence, i.joined_to, i.mapping_evidence)
-            IS DISTINCT FROM
-              (n.actor_id, n.mapping_method, n.confidence, n.joined_to, n.mapping_evidence)
         """,
         (now,),
     )
