@@ -52,6 +52,27 @@ def migrate(as_json: AsJson = False) -> None:
     print_result(as_json, {"revision": revision}, f"schema at revision {revision}")
 
 
+@db_app.command("index-vectors")
+def index_vectors(as_json: AsJson = False) -> None:
+    """Make and drop the indexes of vectors of large workspaces.
+
+    The nightly upkeep does this where it has the owner's login.
+    """
+    from dataclasses import asdict
+
+    from lightfast_pipelines.store.vector_indexes import keep_indexes
+
+    with (
+        command_database() as database,
+        database.connect("migrator", autocommit=True, application_name="lightfast-command") as conn,
+    ):
+        report = keep_indexes(conn)
+    made, dropped = ", ".join(report.made) or "none", ", ".join(report.dropped) or "none"
+    print_result(
+        as_json, asdict(report), f"{report.indexes} indexes: made {made}; dropped {dropped}"
+    )
+
+
 @db_app.command("roles")
 def roles(
     to: Annotated[

@@ -19,6 +19,7 @@ from lightfast_pipelines.inbox.isolation import ObservationStage, ServiceUnavail
 from lightfast_pipelines.inbox.paged_stage import PageBounds, PagesReport, work_through
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.hosted_vectors import NOT_GIVEN_UP, OF_QUEUE, note_coverage
+from lightfast_pipelines.store.model_pauses import pause, resume
 from lightfast_pipelines.store.model_usage import record_usage
 from lightfast_pipelines.store.stage_pages import StagePage
 from lightfast_pipelines.store.time_limit import TimeLimit
@@ -114,6 +115,11 @@ def embed_hosted(
             conn.rollback()
             count_usage()
     note_coverage(conn, embedder.name)
+    # The schedule asks for no run during a pause, which is longer after each failure.
+    if report.unavailable is not None:
+        pause(conn, embedder.provider, clock(), report.unavailable, report.retry_after)
+    elif report.requests:
+        resume(conn, embedder.provider)
     conn.commit()
     return report
 

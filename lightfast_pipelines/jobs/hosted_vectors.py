@@ -17,12 +17,10 @@ from lightfast_pipelines.resources.database import PENDING_TAG
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.hosted_vectors import catch_up, days_waiting, set_model
-from lightfast_pipelines.store.model_usage import last_failure, usage_on
+from lightfast_pipelines.store.model_pauses import current_pause
 
 # Of a tick, which has a minute: half a million observations.
 _EXAMINE_SECONDS = 5.0
-# An outage costs a failed run in this time, not one a minute.
-_REST = timedelta(minutes=5)
 
 
 def _due(_context: dg.ScheduleEvaluationContext, conn: Connection) -> Mapping[str, str] | str:
@@ -33,26 +31,15 @@ def _due(_context: dg.ScheduleEvaluationContext, conn: Connection) -> Mapping[st
         conn.commit()
         return "OPENAI_API_KEY is not set"
     catch_up(conn, embedder.name, seconds=_EXAMINE_SECONDS)
-    if reason := _resting(conn, embedder.provider, datetime.now(UTC)):
-        return reason
+    pause = current_pause(conn, embedder.provider)
+    if pause is not None and pause.until > datetime.now(UTC):
+        return f"{pause.error}; asked again after {pause.until:%H:%M:%S} UTC"
     days = days_waiting(conn, embedder.name, settings().run_rows)
     # A run over today takes days to come as well.
     reachable = [min(day, today()) for day in days if day >= first_day()]
     if not reachable:
         return "no observation waits for a vector of the hosted model"
     return {**range_tags(reachable), PENDING_TAG: "hosted"}
-
-
-def _resting(conn: Connection, provider: str, now: datetime) -> str | None:
-    """Why the service is left alone for a while: the last request failed, and not long ago."""
-    failure = last_failure(conn, provider)
-    if failure is None or not now - _REST < failure[0] <= now:
-        return None
-    failed_at, error = failure
-    used = [usage.last_used_at for usage in usage_on(conn, now.date(), provider)]
-    if used and max(used) > failed_at:
-        return None
-    return f"{error}; asked again after {failed_at + _REST:%H:%M:%S} UTC"
 
 
 hosted_vectors, hosted_vectors_when_due = job_with_schedule(

@@ -11,6 +11,7 @@ from lightfast_pipelines.embedding import hosted_stage
 from lightfast_pipelines.embedding.pgvector import PgVectorIndex
 from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
 from lightfast_pipelines.store.database import Connection, Database
+from lightfast_pipelines.store.model_pauses import current_pause
 from tests.capture.rows import Memory
 from tests.embedding.hosted import Hosted, hosted_memory
 from tests.embedding.test_openai_embedder import FAULTS
@@ -126,6 +127,11 @@ def test_a_long_pause_that_the_service_asks_for_is_reported(hosted: Hosted) -> N
     hosted.set_model(hosted.embedder())
     hosted.served.faults.append(Fault(status=429, headers={"retry-after": "90"}))
     assert hosted.embed().retry_after == 90
+    paused = current_pause(hosted.conn, "openai")
+    assert paused is not None
+    assert (paused.error, paused.failures) == ("OpenAI answered 429", 1)
+    hosted.embed()
+    assert current_pause(hosted.conn, "openai") is None
 
 
 def test_what_was_embedded_before_an_outage_stays(

@@ -9,7 +9,6 @@ import dagster as dg
 import pytest
 
 from lightfast_pipelines.definitions import build_definitions
-from lightfast_pipelines.jobs import hosted_vectors as job
 from lightfast_pipelines.jobs.hosted_vectors import hosted_vectors_when_due
 from lightfast_pipelines.partitions import range_tags, today
 from lightfast_pipelines.settings import settings
@@ -104,7 +103,6 @@ def test_an_outage_fails_only_its_own_run_and_the_service_is_left_alone_for_a_wh
     remembered: dg.DagsterInstance,
     database: Database,
     conn: Connection,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     served, _ = openai
     served.faults.append(Fault(status=401, times=100))
@@ -120,7 +118,8 @@ def test_an_outage_fails_only_its_own_run_and_the_service_is_left_alone_for_a_wh
     tags = {**range_tags([today()]), "lightfast/pending": "recent"}
     assert memory.execute_in_process(instance=remembered, tags=tags).success
     served.faults.clear()
-    monkeypatch.setattr(job, "_REST", timedelta(0))
+    conn.execute("UPDATE lightfast.model_pauses SET until = now()")
+    conn.commit()
     request = tick(remembered, database)
     assert isinstance(request, dg.RunRequest)
     assert run(remembered, database, request).success
