@@ -1,0 +1,98 @@
+"""From deliveries to the hosted index in one process: a fault of the index leaves all else done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from lightfast_pipelines.embedding.index import Tenant
+from lightfast_pipelines.embedding.layers_search import search_layer
+from lightfast_pipelines.embedding.pgvector import PgVectorIndex
+from lightfast_pipelines.embedding.pinecone_index import PineconeIndex
+from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
+from lightfast_pipelines.processing import ProcessReport, process
+from lightfast_pipelines.settings import Settings
+from lightfast_pipelines.store.database import Connection, Database
+from tests.arriving import arrive, count, link
+from tests.embedding.pinecone_clients import FAULTS, Connect, connect
+from tests.servers.pinecone import PineconeWorld, serve_pinecone
+from tests.servers.serving import Served
+
+__all__ = ["connect"]
+
+NOW = datetime(2024, 5, 3, tzinfo=UTC)
+
+
+class Silent:
+    def stage(self, title: str, total: int | None = None) -> None: ...
+
+    def advance(self, count: int) -> None: ...
+
+    def waits(self, reason: str) -> None: ...
+
+
+@pytest.fixture
+def world() -> PineconeWorld:
+    return PineconeWorld()
+
+
+@pytest.fixture
+def served(world: PineconeWorld) -> Iterator[Served]:
+    with serve_pinecone(world) as server:
+        yield server
+
+
+def run(database: Database, index: PineconeIndex, now: datetime = NOW) -> ProcessReport:
+    return process(
+        *(database, Settings(), WordLlamaEmbedder(), PgVectorIndex, Silent()),
+        hosted_index=index,
+        clock=lambda: now,
+    )
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_events_are_stored_observed_and_found_while_the_index_is_at_fault(
+    name: str,
+    database: Database,
+    conn: Connection,
+    served: Served,
+    world: PineconeWorld,
+    connect: Connect,
+) -> None:
+    index = connect(served)
+    link(conn)
+    arrive(conn, [(NOW - timedelta(days=1)).date()], each=3)
+    served.faults.append(replace(FAULTS[name]))
+    report = run(database, index)
+    assert report.waits.total == 0
+    assert dict(report.outcomes) == {"delivered": 3}
+    assert "Pinecone" in (report.index_error or "")
+    assert (count(conn, "observations"), count(conn, "observation_vectors")) == (3, 9)
+    tenant = Tenant(
+        *conn.execute("SELECT id, org_id, slug FROM lightfast.workspaces").fetchall()[0]
+    )
+    vector = WordLlamaEmbedder().embed(["Change 2"])[0]
+    answer = search_layer(
+        conn, index, tenant, "observations", vector, 1, model="wordllama-256", now=NOW
+    )
+    (hit,) = answer.hits
+    found = conn.execute(
+        "SELECT title FROM lightfast.observations WHERE external_id = %s", (hit.key,)
+    ).fetchone()
+    assert found is not None
+    assert "Change 2" in found[0]
+    assert answer.answered_by == "pgvector"
+    conn.commit()
+    served.faults.clear()
+    report = run(database, index, NOW + timedelta(minutes=5))
+    assert (report.index_error, report.indexed > 0) == (None, True)
+    assert sum(key.count("observations#") for key in world.vectors()) == 9
+    entities = {
+        stored.metadata["key"]
+        for stored in world.vectors().values()
+        if stored.metadata["layer"] == "entities"
+    }
+    assert entities == {f"github:pr:1#{number}" for number in (1, 2, 3)}
