@@ -27,7 +27,7 @@ from lightfast_pipelines.clustering.workspace_facts import (
     status_of,
 )
 from lightfast_pipelines.domain.clusters import RULE_VERSION
-from lightfast_pipelines.domain.consolidation import describe
+from lightfast_pipelines.domain.consolidation import describe, titled
 from lightfast_pipelines.domain.labels import Labeller
 from lightfast_pipelines.domain.threads import thread_keys, thread_of
 from lightfast_pipelines.inbox.isolation import ObservationStage
@@ -208,7 +208,7 @@ def _assign(conn: Connection, workspace_id: int, ids: Sequence[int]) -> tuple[in
         groups[thread].append(position)
     cluster_of = _existing(conn, workspace_id, material, threads, groups)
     new_threads = [thread for thread in groups if thread not in cluster_of]
-    labeller = Labeller(happening.title for happening in material.happenings)
+    labeller = Labeller(map(titled, material.happenings))
     org_id, slug = _workspace(conn, workspace_id)
     clock = read_clock(conn, workspace_id)
     rows = []

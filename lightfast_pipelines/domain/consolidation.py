@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from lightfast_pipelines.domain.affinity import Meaning, Unit
 from lightfast_pipelines.domain.clusters import cluster_id, join
 from lightfast_pipelines.domain.key_categories import category_of
-from lightfast_pipelines.domain.labels import Labeller
+from lightfast_pipelines.domain.labels import Labeller, Titled
 from lightfast_pipelines.domain.threads import ThreadEdge, thread_keys, thread_of
 
 _DECLARED = frozenset(("pull_request", "issue", "discussion"))
@@ -95,7 +95,7 @@ def decide(
     members: list[list[int]] = [[] for _ in threads.units]
     for position, unit in enumerate(threads.unit_of):
         members[unit].append(position)
-    labeller = Labeller(happening.title for happening in happenings)
+    labeller = Labeller(map(titled, happenings))
     return [
         describe(
             org_id,
@@ -117,7 +117,7 @@ def describe(
 ) -> Cluster:
     """The cluster of these happenings."""
     members = [happenings[position] for position in positions]
-    label = labeller.label([happening.title for happening in members])
+    label = labeller.label([titled(happening) for happening in members])
     earliest = min(members, key=lambda happening: (happening.at, happening.source_id))
     # Named by its subject, whose later events may sort before the first one: `closed`, `opened`.
     name = thread_of(earliest.subject_key, earliest.source_id, {})
@@ -131,6 +131,12 @@ def describe(
         last=max(happening.at for happening in members),
         members=tuple(positions),
     )
+
+
+def titled(happening: Happening) -> Titled:
+    """What it adds to its cluster's label."""
+    is_declared = category_of(happening.subject_key) in _DECLARED
+    return Titled(happening.title, happening.files, is_declared)
 
 
 def _most(names: Iterable[str], most: int) -> tuple[str, ...]:

@@ -106,7 +106,7 @@ def summarize(members: Sequence[Member], keywords: Sequence[str]) -> tuple[Sente
         return ()
     facts = Sentence(_facts(members, keywords), tuple(sorted(m.external_id for m in members)))
     most = _MOST_SENTENCES_OF_FEW if len(members) < _FEW else _MOST_SENTENCES
-    chosen = _choose(_candidates(members, frozenset(keywords)), most)
+    chosen = _choose(_candidates(members, frozenset(" ".join(keywords).split())), most)
     chosen.sort(key=lambda candidate: (candidate.at, candidate.text))
     return (facts, *(cite(each.text, each.observations, members) for each in chosen))
 

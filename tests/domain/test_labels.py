@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from lightfast_pipelines.domain.labels import Labeller, clean
+from collections.abc import Iterable
+
+from lightfast_pipelines.domain.labels import Label, Titled, clean, label_text
+from lightfast_pipelines.domain.labels import Labeller as _Labeller
 
 TITLES = [
     "[PR Merged] Retry webhooks that time out (#12)",
@@ -12,6 +15,16 @@ TITLES = [
     "Update README badges",
     "Bump version",
 ]
+
+
+class Labeller:
+    """Labels titles alone."""
+
+    def __init__(self, titles: Iterable[str]) -> None:
+        self._labeller = _Labeller(map(Titled, titles))
+
+    def label(self, titles: Iterable[str]) -> Label:
+        return self._labeller.label(list(map(Titled, titles)))
 
 
 def test_a_label_is_made_of_titles_without_tags_numbers_and_merges() -> None:
@@ -60,3 +73,61 @@ def test_a_merges_branch_and_owner_are_no_keywords() -> None:
 
 def test_a_cluster_of_routine_work_gets_a_label() -> None:
     assert Labeller(["Fix a typo"]).label(["Fix a typo"]).keywords == ("fix", "typo")
+
+
+def _label(*members: Titled) -> Label:
+    others = [Titled(f"Something else {n}", frozenset([f"file:else/{n}.py"])) for n in range(20)]
+    return _Labeller([*members, *others]).label(members)
+
+
+def test_titles_that_say_nothing_are_completed_by_the_file_or_the_folder_of_the_change() -> None:
+    install = frozenset(["file:docs/install.md"])
+    assert _label(Titled("Fix a typo", install)).title == "Fix a typo (docs/install.md)"
+    usage = frozenset(["file:docs/usage.md"])
+    assert _label(Titled("Fixes", install), Titled("Updates", usage)).title.endswith("(docs)")
+    assert _label(Titled("Merge branch 'main'", install)).title.endswith("(docs/install.md)")
+
+
+def test_the_name_of_a_file_that_many_members_touch_is_a_keyword() -> None:
+    completer = frozenset(["file:core/completer.py", "file:core/tests/test_completer.py"])
+    label = _label(Titled("Suggest keys", completer), Titled("Fewer wrong guesses", completer))
+    assert "completer" in label.keywords
+    assert "core" not in label.keywords
+
+
+def test_words_that_always_come_together_are_one_keyword() -> None:
+    titles = [
+        "Input transformation: cells",
+        "Test input transformation",
+        "Input transformation API",
+    ]
+    label = _label(*map(Titled, titles))
+    assert label.keywords[0] == "input transformation"
+    assert not {"input", "transformation"} & set(label.keywords)
+
+
+def test_a_pull_requests_title_stands_for_those_of_its_commits() -> None:
+    commits = [Titled("Try it in the completer"), Titled("Completer: debug"), Titled("black")]
+    request = Titled("Complete keys of dictionaries in the completer", is_declared=True)
+    assert _label(*commits, request).title == request.title
+
+
+def test_plurals_count_with_their_singulars() -> None:
+    titles = ["Batch the completion", "Cache completions", "Batches of completions"]
+    label = _label(*map(Titled, titles))
+    assert label.keywords[:2] == ("completions", "batch")
+
+
+def test_kinds_addresses_closing_words_and_backports_are_no_part_of_a_label() -> None:
+    for title, cleaned in {
+        "fix(parser): read tables": "parser: read tables",
+        "feat: read tables": "read tables",
+        "Read tables. Fixes https://github.com/acme/shop/issues/841": "Read tables",
+        "Read tables, fixes #841": "Read tables",
+        "Read tables (closes acme/shop#841)": "Read tables",
+        "Backport PR #841 on branch 7.x (Read tables)": "Read tables",
+        "Backport PR #841: Read tables": "Read tables",
+        "Fixes #841": "Fixes #841",
+        "https://acme.dev": "https://acme.dev",
+    }.items():
+        assert label_text(title) == cleaned
