@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lightfast_pipelines.cli.console import print_json, print_table, say, show
+from lightfast_pipelines.cli.console import on_one_line, print_json, print_table, say, show
 from lightfast_pipelines.cli.opening import command_connection, operator_name
 from lightfast_pipelines.cli.options import AsJson
 from lightfast_pipelines.cli.root import Failure
@@ -212,9 +212,10 @@ def _decide(
         print_json(asdict(decided))
         return
     if verdict == "accept":
-        show(f"one person, {decided.left.actor_name}: {pair.left_key} and {pair.right_key}")
+        text = f"one person, {decided.left.actor_name}: {pair.left_key} and {pair.right_key}"
     else:
-        show(f"two people from now on: {pair.left_key} and {pair.right_key}")
+        text = f"two people from now on: {pair.left_key} and {pair.right_key}"
+    show(on_one_line(text))
     if decided.moved:
         moved = "1 identity has" if decided.moved == 1 else f"{decided.moved} identities have"
         say(
@@ -279,7 +280,8 @@ def _person(organisation: str, members: Sequence[KnownIdentity]) -> dict[str, An
 def _show_person(organisation: str, members: Sequence[KnownIdentity]) -> None:
     first = members[0]
     count = f"{len(members)} identities" if len(members) > 1 else "1 identity"
-    show(f"{first.actor_name or first.key} ({first.actor_kind or 'not decided yet'}), {count}")
+    name = on_one_line(first.actor_name or first.key)
+    show(f"{name} ({first.actor_kind or 'not decided yet'}), {count}")
     print_table(
         ("IDENTITY", "JOINED TO", "WHY", "PAIR"),
         [

@@ -240,8 +240,9 @@ def test_a_part_of_a_name_shows_everybody_who_fits(known: Lightfast) -> None:
 
 
 def test_names_from_outside_cannot_control_the_terminal(lightfast: Lightfast) -> None:
-    _know(lightfast, ("Eve \x1b[2J\u202e", "eve@evil.example"))
+    _know(lightfast, ("Eve \x1b[2J\u202e\nAnn Lee (person), 1 identity", "eve@evil.example"))
     shown = lightfast("people", "show", "eve@evil.example").stdout
+    assert len(shown.splitlines()) == 3
     assert "\x1b" not in shown
     assert "\u202e" not in shown
     assert "\\x1b[2J" in shown

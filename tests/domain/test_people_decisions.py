@@ -140,3 +140,20 @@ def test_decisions_hold_and_any_order_gives_the_same_actors(
             assert actor_of[each.left_key] != actor_of[each.right_key]
     if all(each.verdict == "same" for each in decisions):
         assert all(actor_of[each.left_key] == actor_of[each.right_key] for each in decisions)
+
+
+@given(_DECISIONS, st.sampled_from(list(combinations(_MANY, 2))))
+def test_an_accepted_and_then_undone_pair_leaves_the_actors_from_before(
+    decisions: list[Decision], pair: tuple[Identity, Identity]
+) -> None:
+    left, right = pair
+    others = [
+        each for each in decisions if {each.left_key, each.right_key} != {left.key, right.key}
+    ]
+    before = decide("default", _MANY, others)
+    actor_of = {
+        member.identity.key: actor.id for actor in before.actors for member in actor.members
+    }
+    if actor_of[left.key] != actor_of[right.key]:
+        after = decide("default", _MANY, [*others, different(left, right)])
+        assert after.actors == before.actors
