@@ -18,6 +18,7 @@ from lightfast_pipelines.capture.queue.session import SLICE_BYTES, SLICE_ROWS
 from lightfast_pipelines.clustering.consolidation import consolidate
 from lightfast_pipelines.clustering.provisional import assign_provisional
 from lightfast_pipelines.clustering.summaries import summarize_clusters
+from lightfast_pipelines.clustering.summary_questions import ask_for_summaries
 from lightfast_pipelines.embedding.embedder import Embedder, EmbeddingModel, HostedEmbedder
 from lightfast_pipelines.embedding.hosted_stage import embed_hosted
 from lightfast_pipelines.embedding.index import HostedIndex, VectorIndex
@@ -125,7 +126,7 @@ def process(  # noqa: PLR0913 - what runs, and each service that a key may turn 
             report.waits = what_waits(conn, embedder.name)
             if report.waits == before and report.failures == failures:
                 break
-        _describe(conn, report, progress, clock)
+        _describe(conn, report, progress, clock, language)
         if hosted is not None:
             _embed_hosted(conn, settings, report, progress, hosted, index_on(conn))
         _make_layers(conn, report, progress, clock, embedder, hosted)
@@ -293,7 +294,11 @@ def _cluster(
 
 
 def _describe(
-    conn: Connection, report: ProcessReport, progress: StageProgress, clock: Callable[[], datetime]
+    conn: Connection,
+    report: ProcessReport,
+    progress: StageProgress,
+    clock: Callable[[], datetime],
+    language: Language,
 ) -> None:
     """Writes profiles and summaries where their evidence or members changed."""
     progress.stage("profiles")
@@ -306,6 +311,7 @@ def _describe(
     progress.stage("summaries")
     with job_lock(conn, "summaries", wait=True, waits=progress.waits):
         summaries = summarize_clusters(conn, now=clock(), progress=progress.advance)
+        ask_for_summaries(conn, language, clock=clock, progress=progress.advance)
     report.summaries += summaries.written
     report.spent("summaries", summaries.seconds)
     record_whole(conn, "cluster_summaries")

@@ -15,8 +15,10 @@ from lightfast_pipelines.assets._metadata import (
 )
 from lightfast_pipelines.assets._turn import progress_log, turn
 from lightfast_pipelines.clustering.summaries import summarize_clusters
+from lightfast_pipelines.clustering.summary_questions import ask_for_summaries
 from lightfast_pipelines.inbox.pending import summary_sizes
 from lightfast_pipelines.inbox.rule_versions import code_version
+from lightfast_pipelines.resources.language import Language
 from lightfast_pipelines.store.database import Database
 
 
@@ -37,7 +39,9 @@ from lightfast_pipelines.store.database import Database
     retry_policy=dg.RetryPolicy(max_retries=1, delay=2),
 )
 def cluster_summaries(
-    context: dg.AssetExecutionContext, database: dg.ResourceParam[Database]
+    context: dg.AssetExecutionContext,
+    database: dg.ResourceParam[Database],
+    language: dg.ResourceParam[Language],
 ) -> Iterator[dg.MaterializeResult[None]]:
     """One row: a cluster's summary. Written where there is none, or a fifth of the members changed."""
     with turn(context, database, "summaries") as conn:
@@ -45,6 +49,9 @@ def cluster_summaries(
             return
         progress = progress_log(context, "summaries")
         report = summarize_clusters(conn, now=datetime.now(UTC), progress=progress)
+        by_model = ask_for_summaries(
+            conn, language, clock=lambda: datetime.now(UTC), progress=progress
+        )
         rows, sentences = table_rows(conn, "clusters"), summary_sizes(conn)
     yield dg.MaterializeResult(
         asset_key="cluster_summaries",
@@ -52,6 +59,10 @@ def cluster_summaries(
             "dagster/row_count": rows,
             "summaries": sum(sentences.values()),
             **counts_of_run(report, "workspaces", "clusters", "written", "removed", "observations"),
+            "asked_of_model": by_model.asked,
+            "written_by_model": by_model.written,
+            "fallbacks": dict(by_model.fallbacks),
+            "model_stopped": by_model.stopped or "",
             **preview([masked(row) for row in report.preview]),
             **bars("sentences", "Summaries by number of sentences", sentences),
         },

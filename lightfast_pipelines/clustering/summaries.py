@@ -14,6 +14,7 @@ from functools import partial
 
 import msgspec
 
+from lightfast_pipelines.clustering.model_sentences import model_sentences
 from lightfast_pipelines.domain.summaries import (
     FEWEST_MEMBERS,
     RULE_VERSION,
@@ -41,6 +42,15 @@ class SummaryReport(WorkspacesReport):
     """
 
     clusters: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A cluster's summary, and the question to a language model that is open."""
+
+    cluster: str
+    sentences: tuple[Sentence, ...]
+    question_hash: str | None
 
 
 # Both rules count: clusters may be decided again without any change in the workspace.
@@ -143,7 +153,7 @@ def _summarize(
         batch = outdated[start : start + _BATCH]
         with conn.transaction():
             hold_clusters(conn, workspace_id)
-            _write(conn, list(_summaries(conn, batch, report)), now, report)
+            _write(conn, list(_summaries(conn, workspace_id, batch, report)), now, report)
         conn.commit()
         progress(len(batch))
     report.removed += _remove(conn, workspace_id)
@@ -175,52 +185,87 @@ def _outdated(conn: Connection, workspace_id: int, report: SummaryReport, force:
     return outdated
 
 
+def members_of(conn: Connection, clusters: Sequence[str]) -> dict[str, list[Member]]:
+    """The members of each of these clusters, without deleted ones."""
+    rows = conn.execute(_MEMBERS, (list(clusters),)).fetchall()
+    return {
+        cluster: [Member(*row[2:]) for row in group]
+        for cluster, group in itertools.groupby(rows, key=lambda row: row[0])
+    }
+
+
+def rewrite_summaries(conn: Connection, clusters: Sequence[str], now: datetime) -> None:
+    """Writes the summaries of these clusters anew, with what a language model says about them by now.
+
+    The caller commits.
+    """
+    workspaces = conn.execute(
+        "SELECT workspace_id, array_agg(id) FROM lightfast.clusters WHERE id = ANY(%s) GROUP BY 1",
+        (list(clusters),),
+    ).fetchall()
+    for workspace_id, ids in workspaces:
+        hold_clusters(conn, workspace_id)
+        report = SummaryReport()
+        _write(conn, list(_summaries(conn, workspace_id, ids, report)), now, report)
+
+
 def _summaries(
-    conn: Connection, clusters: Sequence[str], report: SummaryReport
-) -> Iterator[tuple[str, tuple[Sentence, ...]]]:
+    conn: Connection, workspace_id: int, clusters: Sequence[str], report: SummaryReport
+) -> Iterator[Summary]:
+    """The local rule's summary of each cluster; a model's sentences take the place of its quotes."""
     rows = conn.execute(_MEMBERS, (list(clusters),)).fetchall()
     report.observations += len(rows)
-    for cluster, members in itertools.groupby(rows, key=lambda row: row[0]):
-        group = list(members)
-        yield cluster, summarize([Member(*row[2:]) for row in group], group[0][1])
+    members: dict[str, list[Member]] = {}
+    keywords: dict[str, Sequence[str]] = {}
+    for cluster, *row in rows:
+        keywords[cluster] = row[0]
+        members.setdefault(cluster, []).append(Member(*row[1:]))
+    by_model = model_sentences(conn, workspace_id, members)
+    for cluster, group in members.items():
+        counted, *quotes = summarize(group, keywords[cluster])
+        written = by_model[cluster]
+        sentences = (counted, *(written.sentences or quotes))
+        yield Summary(cluster, sentences, written.question_hash)
 
 
 def _write(
-    conn: Connection,
-    summaries: Sequence[tuple[str, tuple[Sentence, ...]]],
-    now: datetime,
-    report: SummaryReport,
+    conn: Connection, summaries: Sequence[Summary], now: datetime, report: SummaryReport
 ) -> None:
     report.written += conn.execute(
         """
         UPDATE lightfast.clusters c
-        SET summary = n.summary, summary_citations = n.citations, summary_generated_at = %s
-        FROM unnest(%s::text[], %s::text[], %s::jsonb[]) AS n (id, summary, citations)
+        SET summary = n.summary, summary_citations = n.citations, summary_generated_at = %s,
+            question_hash = n.question_hash
+        FROM unnest(%s::text[], %s::text[], %s::jsonb[], %s::text[])
+          AS n (id, summary, citations, question_hash)
         WHERE c.id = n.id
         """,
         (
             now,
-            [cluster for cluster, _ in summaries],
-            [" ".join(sentence.text for sentence in sentences) for _, sentences in summaries],
-            [_citations(sentences) for _, sentences in summaries],
+            [summary.cluster for summary in summaries],
+            [" ".join(sentence.text for sentence in summary.sentences) for summary in summaries],
+            [_citations(summary.sentences) for summary in summaries],
+            [summary.question_hash for summary in summaries],
         ),
     ).rowcount
-    largest = sorted(summaries, key=lambda summary: (-len(summary[1][0].observations), summary[0]))
+    largest = sorted(
+        summaries, key=lambda each: (-len(each.sentences[0].observations), each.cluster)
+    )
     named = {
         cluster: (label, ", ".join(keywords))
         for cluster, label, keywords in conn.execute(
             "SELECT id, topic_label, keywords FROM lightfast.clusters WHERE id = ANY(%s)",
-            ([cluster for cluster, _ in largest[:10]],),
+            ([summary.cluster for summary in largest[:10]],),
         )
     }
     report.preview += [
         {
-            "label": named[cluster][0],
-            "keywords": named[cluster][1],
-            "observations": len(sentences[0].observations),
-            "sentences": len(sentences),
+            "label": named[summary.cluster][0],
+            "keywords": named[summary.cluster][1],
+            "observations": len(summary.sentences[0].observations),
+            "sentences": len(summary.sentences),
         }
-        for cluster, sentences in largest[: SHOWN_ROWS - len(report.preview)]
+        for summary in largest[: SHOWN_ROWS - len(report.preview)]
     ]
 
 
@@ -242,7 +287,8 @@ def _remove(conn: Connection, workspace_id: int) -> int:
     return conn.execute(
         """
         UPDATE lightfast.clusters c
-        SET summary = NULL, summary_citations = '[]', summary_generated_at = NULL
+        SET summary = NULL, summary_citations = '[]', summary_generated_at = NULL,
+            question_hash = NULL
         WHERE c.workspace_id = %s AND c.summary IS NOT NULL
           AND (SELECT count(*) FROM lightfast.cluster_members m
                JOIN lightfast.observations o ON o.id = m.observation_id

@@ -1,11 +1,31 @@
-"""Summarizes again the clusters whose members changed."""
+"""Summarizes again the clusters whose members changed, and asks the language model about them."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
 
 from lightfast_pipelines.clustering.summaries import workspaces_due
-from lightfast_pipelines.jobs.when_due import job_with_schedule, while_workspaces_are_due
+from lightfast_pipelines.clustering.summary_questions import summaries_due
+from lightfast_pipelines.jobs.when_due import job_with_schedule
+from lightfast_pipelines.language.claude import language_of
+from lightfast_pipelines.language.status import why_not_now
+from lightfast_pipelines.settings import settings
+from lightfast_pipelines.store.database import Connection
+
+
+def _due(_context: dg.ScheduleEvaluationContext, conn: Connection) -> Mapping[str, str] | str:
+    workspaces = workspaces_due(conn)
+    if workspaces:
+        return {"lightfast/workspaces": str(workspaces)}
+    now = datetime.now(UTC)
+    why_not = why_not_now(conn, language_of(settings()), now)
+    if why_not is None and summaries_due(conn, lambda: now):
+        return {}
+    return "no clusters were decided since the summaries were written"
+
 
 summaries, summaries_when_due = job_with_schedule(
     "summaries",
@@ -13,8 +33,9 @@ summaries, summaries_when_due = job_with_schedule(
     description="Summarizes clusters that have no summary or a fifth of whose members changed.",
     max_runtime=timedelta(hours=1),
     cron="3-59/15 * * * *",
-    when="Every quarter of an hour, and only where clusters were decided again.",
-    due=while_workspaces_are_due(
-        workspaces_due, otherwise="no clusters were decided since the summaries were written"
+    when=(
+        "Every quarter of an hour, and only where clusters were decided again, or a language model "
+        "could summarize some."
     ),
+    due=_due,
 )

@@ -10,17 +10,18 @@ import hashlib
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from lightfast_pipelines.domain.language_answers import PURPOSE
 from lightfast_pipelines.language.asking import Asker, NotAskedError
 from lightfast_pipelines.language.contents import (
+    OBSERVATIONS,
     Content,
-    answers_in,
     distinct_contents,
-    prompt_of,
     requests_about,
 )
 from lightfast_pipelines.language.observations import PROMPT_VERSION
+from lightfast_pipelines.language.parts import answers_in
 from lightfast_pipelines.language.port import (
     BatchResult,
     ModelUnavailableError,
@@ -81,7 +82,7 @@ def _affordable(conn: Connection, asker: Asker) -> list[Sequence[Content]]:
     requests = []
     contents = distinct_contents([question for question in page if not question.is_settled])
     for request in requests_about(contents)[:_MOST_REQUESTS]:
-        left -= prompt_of(request).estimated_tokens
+        left -= OBSERVATIONS.prompt(request).estimated_tokens
         if left < 0:
             break
         requests.append(request)
@@ -91,7 +92,9 @@ def _affordable(conn: Connection, asker: Asker) -> list[Sequence[Content]]:
 def _submit(conn: Connection, asker: Asker, requests: Sequence[Sequence[Content]]) -> bool:
     """Submits a batch; returns whether the provider took it. Raises NotAskedError."""
     now = asker.clock()
-    prompts = {_custom_id(request, now): (request, prompt_of(request)) for request in requests}
+    prompts = {
+        _custom_id(request, now): (request, OBSERVATIONS.prompt(request)) for request in requests
+    }
     tokens = sum(prompt.estimated_tokens for _, prompt in prompts.values())
     day = asker.reserve(tokens)
     batch = add_batch(
@@ -205,7 +208,8 @@ def _store(
         asked = [content for _, content in sorted(contents[result.custom_id].items())]
         found: list[NewAnswer] | str = "rejected"
         if result.reply is not None:
-            found = answers_in(result.reply, [content.key for content in asked])
+            keys = [content.key for content in asked]
+            found = answers_in(result.reply, keys, partial(OBSERVATIONS.read, items=asked))
             tokens = tokens + result.reply.tokens
         if not isinstance(found, str):
             answers += found

@@ -1,24 +1,24 @@
-"""Distinct contents of observations, the requests about them, and what comes of each request.
+"""Distinct contents of observations, the requests about them, and the storing of what came of them.
 
-`stage.py` asks at once, `batches.py` later and for less; both read replies here.
+`stage.py` asks at once, `batches.py` later and for less.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from lightfast_pipelines.domain.language_answers import PURPOSE, Question, question_about
-from lightfast_pipelines.language.asking import Asker, NotAskedError
+from lightfast_pipelines.language.asking import Asker
 from lightfast_pipelines.language.observations import (
     MOST_OBSERVATIONS,
     PROMPT_VERSION,
     prompt_about,
     read_answers,
 )
-from lightfast_pipelines.language.port import Prompt, PromptRejectedError, Reply
+from lightfast_pipelines.language.parts import Read
+from lightfast_pipelines.language.port import Prompt
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.model_answers import (
     ContentKey,
@@ -27,11 +27,6 @@ from lightfast_pipelines.store.model_answers import (
     close_questions,
     store_answers,
 )
-
-# The model itself says so, and says it again.
-_FINAL = frozenset({"refused"})
-# The content is at fault even if nothing else succeeds: the model was well enough to say so.
-_CERTAIN = frozenset({"refused", "cut short"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,58 +70,23 @@ def requests_about(contents: Sequence[Content]) -> list[Sequence[Content]]:
     return requests
 
 
-def prompt_of(request: Sequence[Content]) -> Prompt:
-    return prompt_about([content.question for content in request])
+class ObservationForm:
+    """How observations are asked about (`language/parts.py`)."""
+
+    def key(self, item: Content) -> ContentKey:
+        return item.key
+
+    def prompt(self, items: Sequence[Content]) -> Prompt:
+        return prompt_about([content.question for content in items])
+
+    def read(self, text: str, items: Sequence[object]) -> Read | None:
+        answers = read_answers(text, len(items))
+        if answers is None:
+            return None
+        return [answer.as_json() if answer else None for answer in answers]
 
 
-def answers_in(reply: Reply, keys: Sequence[ContentKey]) -> list[NewAnswer] | str:
-    """What the reply says about each content, or the problem if it says nothing about any of them."""
-    if reply.ending != "complete":
-        return reply.ending
-    answers = read_answers(reply.text, len(keys))
-    if answers is None or not any(answers):
-        return "invalid"
-    shares = _shares(reply.tokens.input, len(keys)), _shares(reply.tokens.output, len(keys))
-    return [
-        NewAnswer(key, answer.as_json(), None, False, *tokens)
-        if answer
-        else NewAnswer(key, None, "invalid", False, *tokens)
-        for key, answer, *tokens in zip(keys, answers, *shares, strict=True)
-    ]
-
-
-def _shares(total: int, parts: int) -> list[int]:
-    """The total in equal shares that add up to it."""
-    return [total // parts + (number < total % parts) for number in range(parts)]
-
-
-def ask_in_parts(
-    asker: Asker, requests: Sequence[Sequence[Content]]
-) -> Iterator[tuple[Sequence[Content], list[NewAnswer]]]:
-    """What came of each content. A request that brings no answer is asked again in halves."""
-    parts = deque(requests)
-    while parts:
-        part = parts.popleft()
-        reply: Reply | None = None
-        try:
-            reply = asker.ask(prompt_of(part))
-            answers = answers_in(reply, [content.key for content in part])
-        except PromptRejectedError:
-            answers = "rejected"
-        if not isinstance(answers, str):
-            asker.was_useful()
-            yield part, answers
-            continue
-        asker.was_useless(answers)
-        if len(part) > 1:
-            parts += (part[: len(part) // 2], part[len(part) // 2 :])
-        elif answers in _CERTAIN or asker.has_succeeded:
-            tokens = (reply.tokens.input, reply.tokens.output) if reply else (0, 0)
-            yield part, [NewAnswer(part[0].key, None, answers, answers in _FINAL, *tokens)]
-        else:
-            # Nothing has succeeded, so it is not known to be the content's fault.
-            asker.pause(f"the answer is of no use: {answers}")
-            raise NotAskedError(f"the answer is of no use: {answers}")
+OBSERVATIONS = ObservationForm()
 
 
 def store_and_apply(

@@ -15,13 +15,14 @@ from lightfast_pipelines.domain.language_answers import PURPOSE
 from lightfast_pipelines.language.asking import Asker, Clock, NotAskedError, asker_for
 from lightfast_pipelines.language.batches import read_batches, submit_backlog
 from lightfast_pipelines.language.contents import (
+    OBSERVATIONS,
     Content,
-    ask_in_parts,
     distinct_contents,
     requests_about,
     store_and_apply,
 )
 from lightfast_pipelines.language.observations import MOST_OBSERVATIONS, PROMPT_VERSION
+from lightfast_pipelines.language.parts import ask_in_parts
 from lightfast_pipelines.language.port import Language
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.model_answers import close_questions, count_open, open_questions
@@ -113,7 +114,7 @@ def _ask(
     report: LanguageReport,
     progress: Callable[[int], object],
 ) -> None:
-    for part, answers in ask_in_parts(asker, requests_about(contents)):
+    for part, answers in ask_in_parts(asker, OBSERVATIONS, requests_about(contents)):
         store_and_apply(conn, asker, part, answers)
         observations = sum(len(content.observations) for content in part)
         report.asked += observations

@@ -42,7 +42,7 @@ def language_status(conn: Connection, language: Language, now: datetime) -> Serv
         language.model.name,
         language.model.provider,
         is_on=True,
-        off=_why_not_now(conn, language, now),
+        off=why_not_now(conn, language, now),
         daily_tokens=language.daily_tokens,
         tokens_left=left,
         notes=notes,
@@ -52,16 +52,17 @@ def language_status(conn: Connection, language: Language, now: datetime) -> Serv
 
 def why_nothing_is_due(conn: Connection, language: Language, now: datetime) -> str | None:
     """Why a run of the stage would do nothing now; None if it has work."""
-    if language.model is None:
-        return language.off
-    if why := _why_not_now(conn, language, now):
+    if why := why_not_now(conn, language, now):
         return why
     if not count_open(conn, PURPOSE, PROMPT_VERSION, now, most=1) and not count_batched(conn):
         return "no question is open"
     return None
 
 
-def _why_not_now(conn: Connection, language: Language, now: datetime) -> str | None:
+def why_not_now(conn: Connection, language: Language, now: datetime) -> str | None:
+    """Why no model can be asked at this moment; None if one can."""
+    if language.model is None:
+        return language.off
     paused = current_pause(conn, _PROVIDER)
     if paused is not None and paused.until > now:
         return f"paused until {paused.until:%H:%M:%S} UTC after {paused.error}"

@@ -34,12 +34,11 @@ Answer = Callable[[list[dict[str, Any]]], Any]
 
 
 def entries_of(params: dict[str, Any]) -> list[dict[str, Any]]:
-    """The entries that a request holds, as the model reads them."""
+    """The entries or clusters that a request holds, as the model reads them."""
     [message] = params["messages"]
-    data = message["content"]
-    assert data.startswith("<entries>\n")
-    assert data.endswith("\n</entries>")
-    entries: list[dict[str, Any]] = json.loads(data[len("<entries>\n") : -len("\n</entries>")])
+    first, data, last = message["content"].split("\n")
+    assert (first, last) in {("<entries>", "</entries>"), ("<clusters>", "</clusters>")}
+    entries: list[dict[str, Any]] = json.loads(data)
     return entries
 
 

@@ -74,8 +74,20 @@ clusters = Table(
         server_default=EMPTY_LIST,
     ),
     column("summary_generated_at", TIME, "When the summary was written.", nullable=True),
+    column(
+        "question_hash",
+        Text,
+        "SHA-256 of the texts that a language model could summarize and has not; null if none are.",
+        nullable=True,
+    ),
     Index("ix_clusters_workspace_last", "workspace_id", "last_observation_at"),
     Index("ix_clusters_workspace_status", "workspace_id", "status"),
+    Index(
+        "ix_clusters_question",
+        "workspace_id",
+        "last_observation_at",
+        postgresql_where=text("question_hash is not null"),
+    ),
     comment="Threads and single observations that are one piece of work.",
 )
 

@@ -1,0 +1,121 @@
+"""Asks a language model about clusters whose summary quotes only, the most recent first.
+
+The summary that the local rule wrote stays until there is an answer that its members bear out.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from lightfast_pipelines.clustering.summaries import members_of, rewrite_summaries
+from lightfast_pipelines.domain.language_summaries import PURPOSE, content_hash, shown_members
+from lightfast_pipelines.language.asking import Clock, NotAskedError, asker_for
+from lightfast_pipelines.language.parts import ask_in_parts
+from lightfast_pipelines.language.port import Language
+from lightfast_pipelines.language.summaries import (
+    MOST_CLUSTERS,
+    PROMPT_VERSION,
+    SUMMARIES,
+    ClusterContent,
+)
+from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.model_answers import THRESHOLD, store_answers
+
+_PAGE = 10 * MOST_CLUSTERS
+
+# A cluster without a significant member is read by its quotes. One that waits for another attempt is not
+# due.
+_DUE = f"""
+SELECT c.workspace_id, c.id
+FROM lightfast.workspaces w CROSS JOIN LATERAL (
+  SELECT c.* FROM lightfast.clusters c
+  WHERE c.workspace_id = w.id AND c.question_hash IS NOT NULL
+    AND EXISTS (
+      SELECT FROM lightfast.cluster_members m JOIN lightfast.observations o ON o.id = m.observation_id
+      WHERE m.cluster_id = c.id AND NOT o.is_deleted AND o.significance_score >= {THRESHOLD})
+    AND NOT EXISTS (
+      SELECT FROM lightfast.model_answers a
+      WHERE a.workspace_id = c.workspace_id AND a.purpose = '{PURPOSE}'
+        AND a.content_hash = c.question_hash AND a.prompt_version = {PROMPT_VERSION}
+        AND a.answer IS NULL AND a.retry_at > %(now)s)
+  ORDER BY c.last_observation_at DESC, c.id LIMIT %(share)s
+) c
+ORDER BY c.last_observation_at DESC, c.id
+"""
+
+
+@dataclass(slots=True)
+class SummaryQuestions:
+    """Clusters that were asked about, that got sentences, and problems of those that did not."""
+
+    asked: int = 0
+    written: int = 0
+    requests: int = 0
+    fallbacks: Counter[str] = field(default_factory=Counter)
+    stopped: str | None = None
+    seconds: float = 0.0
+
+
+def ask_for_summaries(
+    conn: Connection,
+    language: Language,
+    *,
+    clock: Clock,
+    max_clusters: int = 400,
+    progress: Callable[[int], object] = lambda _count: None,
+) -> SummaryQuestions:
+    """Asks about at most `max_clusters` clusters. The caller holds the lock of the summaries."""
+    began = time.monotonic()
+    report = SummaryQuestions()
+    try:
+        asker = asker_for(conn, language, PURPOSE, clock)
+        try:
+            while report.asked < max_clusters and (page := _page(conn, clock)):
+                for part, answers in ask_in_parts(asker, SUMMARIES, _requests(page)):
+                    model = asker.model.name
+                    store_answers(conn, PURPOSE, PROMPT_VERSION, model, answers, clock())
+                    rewrite_summaries(conn, [item.cluster_id for item in part], clock())
+                    conn.commit()
+                    report.asked += len(part)
+                    report.written += sum(answer.problem is None for answer in answers)
+                    report.fallbacks.update(a.problem for a in answers if a.problem is not None)
+                    progress(len(part))
+        finally:
+            report.requests = asker.requests
+    except NotAskedError as error:
+        report.stopped = str(error)
+    report.seconds = time.monotonic() - began
+    return report
+
+
+def summaries_due(conn: Connection, clock: Clock) -> int:
+    """The number of clusters that a model could be asked about now, counted up to 40 a workspace."""
+    return len(conn.execute(_DUE, {"now": clock(), "share": _PAGE}).fetchall())
+
+
+def _page(conn: Connection, clock: Clock) -> list[ClusterContent]:
+    due = conn.execute(_DUE, {"now": clock(), "share": _PAGE}).fetchall()
+    workspaces = {cluster: workspace for workspace, cluster in due}
+    page = []
+    for cluster, members in members_of(conn, list(workspaces)).items():
+        shown = shown_members(members)
+        key = (workspaces[cluster], content_hash(shown))
+        page.append(ClusterContent(cluster, key, shown, tuple(members)))
+    conn.rollback()
+    return page
+
+
+def _requests(page: Sequence[ClusterContent]) -> list[Sequence[ClusterContent]]:
+    """The clusters of each request. Texts of two tenants never share one."""
+    ordered = sorted(page, key=lambda item: item.key[0])
+    requests: list[Sequence[ClusterContent]] = []
+    for _, group in groupby(ordered, key=lambda item: item.key[0]):
+        items = list(group)
+        requests.extend(
+            items[start : start + MOST_CLUSTERS] for start in range(0, len(items), MOST_CLUSTERS)
+        )
+    return requests
