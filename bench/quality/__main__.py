@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -26,8 +27,9 @@ from bench.quality import classes, links, people, time_zones
 from bench.quality.figures import Figure, lines
 from bench.quality.picture import draw
 from bench.quality.repository import NoRepositoryError, write_corpus
-from lightfast_pipelines.settings import settings
-from lightfast_pipelines.store.database import Database, open_database
+from lightfast_pipelines.cli.opening import command_database
+from lightfast_pipelines.cli.root import Failure
+from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.quality import QualityResult, record_quality
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
@@ -47,23 +49,20 @@ _LATEST_COMMITS = 20_000
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     began = datetime.now(UTC)
-    figures: list[Figure] = []
     try:
-        for repository in options.repo:
-            figures += _of_repository(repository, options.only, options.commits)
-    except NoRepositoryError as error:
-        print(f"{repository}: {error}", file=sys.stderr)
+        # Opened first: a database that is not there is not noticed after minutes of work.
+        with command_database() if options.record else nullcontext() as database:
+            figures = _measured(options)
+            if database is not None:
+                record(database, figures, began, options.code or _code_version())
+    except (NoRepositoryError, Failure) as error:
+        print(error, file=sys.stderr)
         return 2
-    if not options.repo or options.corpus:
-        figures += _of_corpus(options.corpus or CORPUS, options.only)
     print("\n".join(lines(figures)))
     if options.json:
         options.json.write_text(json.dumps([_as_json(figure) for figure in figures], indent=2))
     if options.picture:
         draw(figures, options.picture)
-    if options.record:
-        with open_database(settings()) as database:
-            record(database, figures, began, options.code or _code_version())
     below = [figure for figure in figures if figure.is_below_floor]
     for figure in below:
         print(
@@ -72,6 +71,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
     return 1 if below else 0
+
+
+def _measured(options: argparse.Namespace) -> list[Figure]:
+    figures: list[Figure] = []
+    for repository in options.repo:
+        figures += _of_repository(repository, options.only, options.commits)
+    if not options.repo or options.corpus:
+        figures += _of_corpus(options.corpus or CORPUS, options.only)
+    return figures
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

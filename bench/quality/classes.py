@@ -165,7 +165,8 @@ def _together(answers: Mapping[str, Mapping[str, Answers]]) -> list[Figure]:
         Figure(
             *(_SUBJECT, everything, "mean gain over keyword and file rules"),
             difference(units, mean("ours"), files),
-            *("keywords and files", interval(units, files), _FLOORS["gain with files"]),
+            floor=_FLOORS["gain with files"],
+            note=f"keywords and files {interval(units, files)}",
         ),
         Figure(
             *(_SUBJECT, everything, "mean macro F1, title alone"),

@@ -11,11 +11,12 @@ _OURS, _THEIRS, _BOUND = "#4f43dd", "#b8b8b8", "#c2410c"
 
 
 def draw(figures: Sequence[Figure], path: Path) -> None:
-    """A row a figure: ours above the baseline, and a tick where the floor is."""
+    """A row for each figure with a baseline or a floor, which is a tick; ours is above the baseline."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Picture
     from matplotlib.lines import Line2D
 
+    figures = [f for f in figures if f.baseline is not None or f.floor is not None]
     picture = Picture(figsize=(10, 1.2 + 0.3 * len(figures)), dpi=80, layout="constrained")
     FigureCanvasAgg(picture)
     axes = picture.subplots()

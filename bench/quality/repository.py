@@ -79,7 +79,7 @@ def read_commits(repository: Path, most: int) -> list[Commit]:
         check=False,
     )
     if done.returncode:
-        raise NoRepositoryError(done.stderr.decode("utf-8", "replace").strip())
+        raise NoRepositoryError(f"{repository}: {done.stderr.decode('utf-8', 'replace').strip()}")
     text = done.stdout.decode("utf-8", "replace")
     return [_commit(record) for record in reversed(text.split(_RECORD)[1:])]
 
