@@ -19,6 +19,8 @@ SETTINGS: Mapping[str, str] = {
     "analyst": "LIGHTFAST_ANALYST_DATABASE_URL",
     "migrator": OWNER_SETTING,
 }
+# The receiver asks no model, so a fault in it can leak no key of one.
+_KEYS_OF_SERVICES = ("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "PINECONE_API_KEY")
 _DAGSTER_SETTINGS = ("LIGHTFAST_DAGSTER_DATABASE_URL", "LIGHTFAST_DAGSTER_URL")
 
 
@@ -49,12 +51,12 @@ def check_logins(owner: str | None, own: Mapping[Role, str]) -> None:
 
 
 def environment_of(role: Role, environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment for a process that works as `role`: without the other roles' logins, and with the
-    owner's login only if the role has none of its own."""
+    """The environment for a process that works as `role`: without the other roles' logins, with the
+    owner's login only if the role has none of its own, and for the receiver without keys of models."""
     own = SETTINGS[role]
     unneeded = {name for name in SETTINGS.values() if name != own}
     if not environment.get(own):
         unneeded.discard(OWNER_SETTING)
     if role == "receiver":
-        unneeded.update(_DAGSTER_SETTINGS)
+        unneeded.update(_DAGSTER_SETTINGS, _KEYS_OF_SERVICES)
     return {name: value for name, value in environment.items() if name not in unneeded}
