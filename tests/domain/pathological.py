@@ -16,6 +16,8 @@ from lightfast_pipelines.domain.events import Statement, TextScope, Thing
 from lightfast_pipelines.domain.identifiers import find_candidates, find_identifiers
 from lightfast_pipelines.domain.labels import clean, words
 from lightfast_pipelines.domain.markup import cover
+from lightfast_pipelines.domain.people.decide import decide
+from lightfast_pipelines.domain.people.identities import Identity
 from lightfast_pipelines.domain.prose import first_sentence, plain
 from lightfast_pipelines.domain.reverts import Withdrawn
 from lightfast_pipelines.domain.secrets.masking import mask_text
@@ -125,6 +127,14 @@ RULES: dict[str, Callable[[str], object]] = {
     "issue": lambda text: _read("linear", "Issue", linear.issue(title=text, description=text)),
     "mask": mask_text,
     "mail address": lambda text: is_placeholder_email(f"a@{text}x"),
+    "person": lambda text: decide(
+        "default",
+        [
+            Identity("git", "1", name=text, email=f"{text}@acme.dev"),
+            Identity("git", "2", name=f"a{text}", email=f"{text}@acme.dev"),
+            Identity("github", "7", username=text, name=text, email=f"a@{text}.dev"),
+        ],
+    ),
     "label": lambda text: (clean(text), words(text)),
     "sentence": lambda text: (plain(text), first_sentence("A title", text)),
 }

@@ -67,10 +67,14 @@ def rule_that_joins(*written: str) -> str | None:
         ("Ann Oakley <ao@acme.dev>", "Ann <ann.oakley@home.org>", "whole_name_form"),
         ("Ann Oakley <ao@acme.dev>", "aoakley <zed@home.org>", "initial_form"),
         ("Jorgen Stenarson <js@acme.se>", "jstenars <>", "cut_form"),
+        ("Ann de la Oak-Berg <x@acme.dev>", "anndlob <>", "initial_form"),
+        ("David Brandeis <d@acme.dev>", "davidb <>", None),
         # One mailbox
         ("Ann <ann.oakley+git@gmail.com>", "Zed <annoakley@googlemail.com>", "commit_address"),
         ("Ann Oakley <me@oakley.dev>", "云中君 <me@oakley.dev>", "commit_address"),
         ("ann.oakley@acme.dev <>", "A <ann.oakley@acme.dev>", "commit_address"),
+        ("Ann Oakley <hello@annoakley.dev>", "zed9 <hello@annoakley.dev>", "commit_address"),
+        ("Ann Oakley <zed9@box.lan>", "zed9 <zed9@box.lan>", "machine_address"),
         # An account of GitHub by its login
         ("github:7; login=annoakley", "Ann Oakley <ann@acme.dev>", "whole_name_form"),
         ("github:7; login=falcon77; name=Ann Oakley", "Ann <falcon77@home.org>", "login"),

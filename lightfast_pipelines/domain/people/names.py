@@ -39,8 +39,10 @@ _LETTERS = str.maketrans(
 _SPELLED_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa"})
 _ASIDE = re.compile(r"\([^)]*\)?|\[[^\]]*\]?|\"[^\"]*\"|<[^>]*>?")
 _BETWEEN = re.compile(r"[\s._,;:/|&+·・\u2010-\u2015-]+")
+# What is longer is no name of a person.
+_LONGEST = 200
 # `Ann Lee via Relay`, as relays of mail write.
-_VIA = re.compile(r"\s+via\s.*$", re.IGNORECASE)
+_VIA = re.compile(r" via .*$", re.IGNORECASE)
 _CAPITALS = re.compile(r"(?:[A-Z][a-z]+){2,3}")
 _CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _SYLLABLE = re.compile(r"(?:[zcs]h|[b-df-hj-np-tw-z])?(?:[iu]?[aeo]|i|u)[aeiou]?(?:n|ng)?")
@@ -95,7 +97,8 @@ def _repaired(text: str) -> str:
 
 @lru_cache(maxsize=65_536)
 def read_name(name: str | None) -> PersonName:
-    text = unicodedata.normalize("NFC", _repaired((name or "").strip()))
+    text = " ".join((name or "")[:_LONGEST].split())
+    text = unicodedata.normalize("NFC", _repaired(text))
     # `MACHINE\ann` is how a machine writes.
     if "\\" in text:
         return PersonName(is_generic=True)
