@@ -43,7 +43,7 @@ check: setup ## Check lint, format, types and import rules
 quality: setup ## Measure how good the memory is, against gold data and baselines (ARGS=...)
 	@$(PY) -m bench.quality $(ARGS)
 
-bench: setup ## Measure quality and speed on this machine
+bench: setup ## List what else can be measured on this machine
 	@$(PY) -m bench $(ARGS)
 
 docs: setup ## Write the generated pages and tables of docs/

@@ -7,9 +7,11 @@ from pathlib import Path
 
 
 def main() -> None:
-    for path in sorted(Path(__file__).parent.glob("[a-z]*.py")):
+    here = Path(__file__).parent
+    for path in (here / "quality" / "__main__.py", *sorted(here.glob("[a-z]*.py"))):
         about = ast.get_docstring(ast.parse(path.read_text())) or ""
-        if f"python -m bench.{path.stem}" in about:
+        name = path.parent.name if path.stem == "__main__" else path.stem
+        if f"python -m bench.{name}" in about:
             print(f"{about.splitlines()[0]}")
 
 
