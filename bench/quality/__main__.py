@@ -23,7 +23,7 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-from bench.quality import classes, links, people, time_zones
+from bench.quality import classes, links, people, reverts, time_zones
 from bench.quality.figures import Figure, lines
 from bench.quality.picture import draw
 from bench.quality.repository import NoRepositoryError, write_corpus
@@ -118,16 +118,15 @@ def _of_corpus(corpus: Path, only: Sequence[str] | None) -> Iterator[Figure]:
 
 
 def _of_repository(repository: Path, only: Sequence[str] | None, most: int) -> Iterator[Figure]:
-    """Without floors, which are stated for the corpus. Links have no gold in a history alone."""
+    """Without floors, which are stated for the corpus."""
+    of_history: dict[str, Measure] = {
+        "links": reverts.measure,
+        "time zones": partial(time_zones.measure, repo=repository),
+    }
     with tempfile.TemporaryDirectory(prefix="lightfast-quality-") as folder:
         name = write_corpus(repository, Path(folder), most=most)
         for subject in only or SUBJECTS:
-            if subject == "links":
-                continue
-            is_zones = subject == "time zones"
-            measure = (
-                partial(time_zones.measure, repo=repository) if is_zones else SUBJECTS[subject]
-            )
+            measure = of_history.get(subject, SUBJECTS[subject])
             measured = _timed(subject, measure, Path(folder))
             own = [figure for figure in measured if figure.data.startswith(name)]
             if not own:

@@ -3,8 +3,8 @@
 The deliveries are pushes of one commit each. The gold is what the history itself states: people by the
 repository's .mailmap, threads by its merges, kinds of work by conventional prefixes, which are taken
 out of the messages. Files (N is the repository's name): `N.jsonl.gz`, `N-commits.jsonl.gz` (numbers
-masked), `people/N.tsv`, `gold/N/threads.tsv`, `gold/N/scopes.tsv`. A history that states nothing about
-one of these has no such file.
+masked), `people/N.tsv`, `gold/N/threads.tsv`, `gold/N/scopes.tsv`, `gold/N/reverts.tsv` (reverts.py). A history
+that states nothing about one of these has no such file.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bench.quality.reverts import speaks_of_a_revert, taken_back
 from lightfast_pipelines.domain.classification import conventional_prefix
 
 _FIELDS = ("%H", "%P", "%an", "%ae", "%aN", "%aE", "%aI", "%B")
@@ -64,6 +65,9 @@ def write_corpus(repository: Path, folder: Path, *, most: int) -> str:
         _write(folder / "gold" / name / "scopes.tsv", prefixes)
     if len({c.person for c in commits}) < len({c.alias for c in commits}):
         _write(folder / "people" / f"{name}.tsv", _people(commits))
+    reverting = [c.sha for c in work if speaks_of_a_revert(c.message)]
+    if reverts := list(taken_back(repository, [c.sha for c in work], reverting)):
+        _write(folder / "gold" / name / "reverts.tsv", reverts)
     return name
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.quality import reverts
 from bench.quality.repository import NoRepositoryError, read_commits, write_corpus
 
 MIRA = ("Mira Sand", "mira@acme.dev")
@@ -137,6 +138,22 @@ def test_a_prefix_is_gold_and_is_taken_out_of_the_message(
         messages[file] = commit["message"]
     assert messages["shop"] == "count twice (#12)\n\nfix: not a prefix here"
     assert "#12" not in messages["shop-commits"]
+
+
+def test_a_commit_takes_back_the_one_whose_patch_it_undoes(
+    repository: Repository, tmp_path: Path
+) -> None:
+    wrong = repository.commit("Count twice", "src/cart.py")
+    repository.commit("Something else", "src/other.py")
+    repository.git("revert", "--no-edit", wrong)
+    said = repository.git("rev-parse", "HEAD")
+    (repository.path / "src/other.py").unlink()
+    repository.commit("Remove it, and revert nothing by it", "src/new.py")
+    write_corpus(repository.path, tmp_path / "corpus", most=100)
+    assert gold(tmp_path / "corpus", "gold/shop/reverts.tsv") == [[said, wrong]]
+    precision, recall = reverts.measure(tmp_path / "corpus")
+    assert (precision.data, precision.name) == ("shop", "reverts, precision")
+    assert (precision.value.value, recall.value.value) == (1.0, 1.0)
 
 
 def test_a_history_without_gold_has_none(repository: Repository, tmp_path: Path) -> None:
