@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from lightfast_pipelines.domain.affinity import WINDOW_SECONDS
+from lightfast_pipelines.domain.pair_evidence import WINDOW_SECONDS
 from lightfast_pipelines.store.database import Connection
 
 if TYPE_CHECKING:

@@ -19,10 +19,12 @@ from lightfast_pipelines.domain.cluster_status import (
 )
 from lightfast_pipelines.domain.consolidation import Cluster, Happening
 from lightfast_pipelines.domain.threads import STRONG, ThreadEdge
+from lightfast_pipelines.domain.work_marks import MOST_TEXT, read_marks
 from lightfast_pipelines.store.database import Connection
 
 _OBSERVATIONS = """
 SELECT o.id, o.source_id, o.subject_key, extract(epoch FROM o.occurred_at)::float8, o.title,
+       left(o.content, %(most_text)s),
        coalesce(i.actor_id, i.source || ':' || i.source_id), i.source || ':' || i.source_id,
        o.cluster_id, m.cluster_id, m.thread_key, m.rule_version, m.is_provisional
 FROM lightfast.observations o
@@ -108,7 +110,11 @@ def read_happenings(
 
     One of the latter would make the decision about the whole workspace fail.
     """
-    parameters = {"workspace": workspace_id, "ids": None if ids is None else list(ids)}
+    parameters = {
+        "workspace": workspace_id,
+        "ids": None if ids is None else list(ids),
+        "most_text": MOST_TEXT,
+    }
     names: dict[str, str] = {}
     files: dict[int, list[str]] = defaultdict(list)
     with conn.cursor("lightfast_files") as cursor:
@@ -121,7 +127,7 @@ def read_happenings(
     with conn.cursor("lightfast_happenings") as cursor:
         cursor.itersize = 5_000
         for row in cursor.execute(_OBSERVATIONS, parameters):
-            observation, source_id, subject, at, title, author, identity, *membership = row
+            observation, source_id, subject, at, title, text, author, identity, *membership = row
             material.ids.append(observation)
             material.happenings.append(
                 Happening(
@@ -132,6 +138,7 @@ def read_happenings(
                     author=names.setdefault(author, author) if author else None,
                     identity=names.setdefault(identity, identity) if identity else None,
                     files=frozenset(files.pop(observation, ())),
+                    marks=read_marks(title, text),
                 )
             )
             material.memberships.append(CurrentMembership(*membership))

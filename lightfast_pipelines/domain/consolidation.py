@@ -10,11 +10,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from lightfast_pipelines.domain.affinity import Meaning, Unit
+from lightfast_pipelines.domain.affinity import Meaning
 from lightfast_pipelines.domain.clusters import cluster_id, join
 from lightfast_pipelines.domain.key_categories import category_of
 from lightfast_pipelines.domain.labels import Labeller, Titled
+from lightfast_pipelines.domain.pair_evidence import Unit
 from lightfast_pipelines.domain.threads import ThreadEdge, thread_keys, thread_of
+from lightfast_pipelines.domain.work_marks import NO_MARKS, WorkMarks
 
 _DECLARED = frozenset(("pull_request", "issue", "discussion"))
 MOST_ENTITIES = 20
@@ -26,7 +28,7 @@ class Happening:
     """The part of an observation that clusters depend on.
 
     `at` is in seconds, `author` names the person (an actor, else an identity), `identity` the
-    identity as `source:source_id`, `files` are entity keys.
+    identity as `source:source_id`, `files` are entity keys, `marks` are those of its title and text.
     """
 
     source_id: str
@@ -36,6 +38,7 @@ class Happening:
     author: str | None = None
     identity: str | None = None
     files: frozenset[str] = frozenset()
+    marks: WorkMarks = NO_MARKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,7 @@ def _unit(members: Sequence[Happening]) -> Unit:
         authors=frozenset(h.author for h in members if h.author is not None),
         files=frozenset().union(*(h.files for h in members)),
         is_declared=any(category_of(h.subject_key) in _DECLARED for h in members),
+        marks=min(members, key=lambda h: (h.at, h.source_id)).marks,
     )
 
 

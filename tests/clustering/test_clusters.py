@@ -265,12 +265,10 @@ class AnotherModel(WordLlamaEmbedder):
 
 def test_similarity_is_that_of_the_configured_model(conn: Connection) -> None:
     memory = Memory(conn)
-    for number, name in ((1, "ann"), (2, "ben")):
-        author = memory.identity("git", f"{name} <{name}@x.io>", source_name=name)
+    author = memory.identity("git", "ann <ann@x.io>", source_name="ann")
+    for number, file in ((1, "receiver.py"), (200, "sender.py")):
         title = "Retry deliveries that time out"
-        memory.observation(
-            sha(number), title, at=hours(number), files=(f"{name}.py",), author=author
-        )
+        memory.observation(sha(number), title, at=hours(number), files=(file,), author=author)
     memory.touch()
     embed_pending(conn, AnotherModel(), PgVectorIndex(conn), max_rows=1000)
     consolidate(conn, WordLlamaEmbedder(), now=NOW)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightfast_pipelines.domain.affinity import WINDOW_SECONDS, Unit, likely_pairs, seconds_apart
-from lightfast_pipelines.domain.clusters import cluster_id, join
+from lightfast_pipelines.domain.affinity import likely_pairs
+from lightfast_pipelines.domain.clusters import cluster_id, group, join
+from lightfast_pipelines.domain.pair_evidence import WINDOW_SECONDS, Unit, seconds_apart, stem
+from lightfast_pipelines.domain.work_marks import WorkMarks, read_marks
 
 HOUR = 3600.0
 
@@ -48,7 +51,7 @@ def test_an_event_a_day_earlier_is_as_near_as_one_a_day_later() -> None:
     middle, before, after = unit("a1", 48, "x"), unit("a2", 24, "x"), unit("a3", 72, "x")
     units = [middle, before, after]
     odds = {(a, b): p for a, b, p in likely_pairs(units, Alike(units), 0)}
-    assert odds[1, 0] == odds[2, 0]
+    assert odds[1, 0] == pytest.approx(odds[0, 2])
 
 
 def test_units_further_apart_than_the_window_are_not_compared() -> None:
@@ -72,6 +75,38 @@ def test_a_bridge_does_not_join_two_long_stories() -> None:
     assert of["a0"] == of["a5"]
     assert of["b0"] == of["b5"]
     assert of["a0"] != of["b0"]
+
+
+def test_a_group_whose_members_are_unsure_of_each_other_is_cut_into_sure_ones() -> None:
+    units = [unit(f"a{n}", n) for n in range(6)]
+    sure = [(0, 1, 0.95), (2, 3, 0.95), (4, 5, 0.95)]
+    unsure = [(a, b, 0.2) for a in range(6) for b in range(a + 1, 6) if a // 2 != b // 2]
+    assert group(units, sure + unsure) == [[0, 1], [2, 3], [4, 5]]
+    assert group(units, [(a, b, 0.8) for a, b, _ in sure + unsure]) == [[0, 1, 2, 3, 4, 5]]
+
+
+def test_a_title_says_whether_work_begins_goes_on_or_is_a_whole_pull_request() -> None:
+    plain = read_marks("[Commit] Parse the header once", "Parse the header once")
+    assert plain == WorkMarks(title_words=plain.title_words)
+    assert read_marks("[Commit] fix typo", "fix typo").follows_up
+    assert read_marks("[Commit] Update src/parser.py", "").follows_up
+    assert read_marks("[Commit] release 7.3.0", "").is_routine
+    assert read_marks("[Commit] Parse it (#12)", "").is_whole
+    assert not read_marks("[Commit] Parse it (twice)", "").is_whole
+    for text in ("Fixes #12", "closes: owner/name#3", "Resolves https://x.io/issues/1", "Closes "):
+        assert read_marks("[Commit] Parse", f"Parse\n\n{text}\n").closes, text
+    assert not read_marks("[Commit] Fix the parser", "It was fixed by hand").closes
+
+
+def test_neither_the_title_nor_trailers_count_as_explanation() -> None:
+    text = "Parse it\n\nCo-authored-by: Ann <a@x.io>\nSigned-off-by: Ben <b@x.io>"
+    assert read_marks("[Commit] Parse it", text).text_words == 0
+
+
+def test_a_file_and_its_test_have_the_same_stem() -> None:
+    assert stem("file:src/parser.py") == stem("file:tests/test_parser.py") == "parser"
+    assert stem("file:parser_test.go") == "parser"
+    assert stem("file:README.md") == "readme"
 
 
 def test_the_id_depends_on_the_earliest_member_and_its_workspace() -> None:

@@ -10,10 +10,10 @@ from dataclasses import replace
 
 import pytest
 
-from lightfast_pipelines.domain.affinity import Unit
 from lightfast_pipelines.domain.clusters import join
 from lightfast_pipelines.domain.enrichment import enrich
 from lightfast_pipelines.domain.events import Edge, Mention, Reference, Thing
+from lightfast_pipelines.domain.pair_evidence import Unit
 from tests.domain.pathological import RULES, TEXTS, statement_of
 from tests.operations import operations
 

@@ -1,0 +1,93 @@
+"""Commits of histories, and the pull request that really merged each: what clusters are measured by.
+
+Commits come one by one, without their pull requests. `cluster_training.py` learns from the earlier half
+of ipython and from starlette, `clusters.py` reports on ipython's later half.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lightfast_pipelines.clustering.similarity import VectorMeaning
+from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.consolidation import Happening, Threads, find_threads
+from lightfast_pipelines.domain.work_marks import read_marks
+from lightfast_pipelines.embedding.stage import view_texts
+from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
+from lightfast_pipelines.providers.fields import first_line, titled
+from lightfast_pipelines.providers.github.webhooks.commits import MENTIONED_FILES
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
+HISTORIES = {"ipython": "ipython-commits.jsonl.gz", "starlette": "starlette.jsonl.gz"}
+
+
+@dataclass(frozen=True, slots=True)
+class GoldHistory:
+    """Parallel lists, in order of time: commits, their threads by the gold, vectors of their texts."""
+
+    name: str
+    happenings: list[Happening]
+    gold: list[str]
+    vectors: NDArray[np.float16]
+
+    def threads(self) -> Threads:
+        return find_threads(self.happenings, [])
+
+    def meaning(self, threads: Threads) -> VectorMeaning:
+        times = [happening.at for happening in self.happenings]
+        return VectorMeaning(self.vectors, times, threads.unit_of, len(threads.units))
+
+
+def histories(corpus: Path) -> dict[str, GoldHistory]:
+    """Those that have both deliveries and gold in the corpus, by name."""
+    return {
+        name: _history(name, corpus / file, corpus / "gold" / name / "threads.tsv")
+        for name, file in HISTORIES.items()
+        if (corpus / file).exists()
+    }
+
+
+def _history(name: str, deliveries: Path, threads: Path) -> GoldHistory:
+    gold = dict(line.split("\t") for line in threads.read_text().splitlines())
+    commits: dict[str, tuple[Happening, str]] = {}
+    with gzip.open(deliveries, "rt") as lines:
+        for line in lines:
+            delivery = json.loads(line)
+            if delivery["event"] == "push":
+                for commit in delivery["payload"]["commits"]:
+                    if commit["id"] in gold:
+                        commits[commit["id"]] = commit_happening(commit)
+    loaded = sorted(commits.values(), key=lambda item: (item[0].at, item[0].source_id))
+    happenings = [happening for happening, _ in loaded]
+    vectors = WordLlamaEmbedder().embed([text for _, text in loaded]).astype("float16")
+    return GoldHistory(
+        name, happenings, [gold[h.subject_key.rpartition(":")[2]] for h in happenings], vectors
+    )
+
+
+def commit_happening(commit: dict[str, Any]) -> tuple[Happening, str]:
+    """What the memory makes of a pushed commit, and the text of its summary vector."""
+    author, message = commit["author"], commit["message"]
+    title = titled("Commit", first_line(message))
+    files = [path for kind in ("added", "removed", "modified") for path in commit[kind]]
+    subject = keys.github_commit(commit["id"])
+    happening = Happening(
+        source_id=keys.source_id(subject, "pushed"),
+        subject_key=subject,
+        at=datetime.fromisoformat(commit["timestamp"]).timestamp(),
+        title=title,
+        author=author["name"],
+        identity=f"git:{keys.git_identity(author['name'], author['email'])}",
+        files=frozenset(map(keys.file, sorted(set(files))[:MENTIONED_FILES])),
+        marks=read_marks(title, message),
+    )
+    return happening, view_texts(title, message)[2]
