@@ -189,9 +189,11 @@ def test_a_new_member_that_consolidation_puts_elsewhere_is_no_split(conn: Connec
         assign_provisional(conn, max_rows=10)
         if number == 1:
             consolidate(conn, WordLlamaEmbedder(), now=NOW)
-    # As if the file were no reason to join any more.
+    # As if neither the file nor the author were a reason to join any more.
     conn.execute("DELETE FROM lightfast.observation_entities WHERE role = 'file'")
-    conn.execute("UPDATE lightfast.observations SET author_identity_id = NULL")
+    conn.execute(
+        "UPDATE lightfast.observations SET author_identity_id = NULL, actor_identity_id = NULL"
+    )
     conn.commit()
     consolidate(conn, WordLlamaEmbedder(), now=NOW, force=True)
     assert events(conn) == ["created", "created"]
