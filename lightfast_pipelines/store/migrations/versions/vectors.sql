@@ -1,5 +1,8 @@
 -- Notes what changed for those who make vectors of clusters, people and entities, and for the hosted
 -- index. Triggers do it, so that no writer can forget it; each adds rows to a queue and locks nothing.
+--
+-- The functions look rows up by index, whatever the planner thinks of the first call in a session: its plan
+-- is kept for all later ones, and reading whole tables would cost more with every year of history.
 
 CREATE FUNCTION lightfast.has_entity_vector(key text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
@@ -19,7 +22,8 @@ $$;
 COMMENT ON FUNCTION lightfast.index_id(text, text) IS
   'Id of the vector of a cluster, person or entity in the hosted index.';
 
-CREATE FUNCTION lightfast.note_observation_vectors() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION lightfast.note_observation_vectors() RETURNS trigger LANGUAGE plpgsql
+SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
 BEGIN
   INSERT INTO lightfast.layer_changes (workspace_id, layer, key)
   SELECT DISTINCT o.workspace_id, thing.layer, thing.key
@@ -58,7 +62,8 @@ CREATE TRIGGER note_delete AFTER DELETE ON lightfast.observation_vectors
   REFERENCING OLD TABLE AS changed
   FOR EACH STATEMENT EXECUTE FUNCTION lightfast.note_observation_vectors();
 
-CREATE FUNCTION lightfast.note_observations_deleted() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION lightfast.note_observations_deleted() RETURNS trigger LANGUAGE plpgsql
+SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
 BEGIN
   INSERT INTO lightfast.layer_changes (workspace_id, layer, key)
   SELECT DISTINCT c.workspace_id, 'entities', c.subject_key
@@ -99,20 +104,28 @@ CREATE TRIGGER note_update AFTER UPDATE ON lightfast.observations
      NEW.actor_identity_id)
   ) EXECUTE FUNCTION lightfast.note_observation_changed();
 
-CREATE FUNCTION lightfast.note_cluster_members() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION lightfast.note_cluster_members() RETURNS trigger LANGUAGE plpgsql
+SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
 BEGIN
   IF TG_OP = 'UPDATE' THEN
+    -- EXCEPT instead of a join of the two: the plan may be from a call with few rows, a nested loop.
     INSERT INTO lightfast.layer_changes (workspace_id, layer, key)
-    SELECT DISTINCT n.workspace_id, 'clusters', thing.key
-    FROM changed n JOIN before b USING (observation_id)
-    CROSS JOIN LATERAL (VALUES (n.cluster_id), (b.cluster_id)) AS thing (key)
-    WHERE n.cluster_id <> b.cluster_id;
+    SELECT DISTINCT moved.workspace_id, 'clusters', moved.cluster_id
+    FROM (
+      (SELECT observation_id, workspace_id, cluster_id FROM changed
+       EXCEPT SELECT observation_id, workspace_id, cluster_id FROM before)
+      UNION ALL
+      (SELECT observation_id, workspace_id, cluster_id FROM before
+       EXCEPT SELECT observation_id, workspace_id, cluster_id FROM changed)
+    ) moved;
     IF EXISTS (SELECT FROM lightfast.hosted_index) THEN
       INSERT INTO lightfast.index_changes (workspace_id, layer, key)
       SELECT o.workspace_id, 'observations', o.external_id
-      FROM changed n JOIN before b USING (observation_id)
-      JOIN lightfast.observations o ON o.id = n.observation_id
-      WHERE n.cluster_id <> b.cluster_id;
+      FROM (
+        SELECT observation_id, cluster_id FROM changed
+        EXCEPT SELECT observation_id, cluster_id FROM before
+      ) moved
+      JOIN lightfast.observations o ON o.id = moved.observation_id;
     END IF;
     RETURN NULL;
   END IF;
@@ -149,7 +162,8 @@ CREATE TRIGGER note_update AFTER UPDATE ON lightfast.clusters
     (OLD.topic_label, OLD.summary) IS DISTINCT FROM (NEW.topic_label, NEW.summary)
   ) EXECUTE FUNCTION lightfast.note_cluster_changed();
 
-CREATE FUNCTION lightfast.note_profiles() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION lightfast.note_profiles() RETURNS trigger LANGUAGE plpgsql
+SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
 BEGIN
   INSERT INTO lightfast.layer_changes (workspace_id, layer, key)
   SELECT c.workspace_id, 'profiles', c.actor_id
@@ -180,7 +194,8 @@ CREATE TRIGGER note_update AFTER UPDATE ON lightfast.actors
     (OLD.display_name, OLD.kind) IS DISTINCT FROM (NEW.display_name, NEW.kind)
   ) EXECUTE FUNCTION lightfast.note_actor_changed();
 
-CREATE FUNCTION lightfast.note_memory_vectors() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION lightfast.note_memory_vectors() RETURNS trigger LANGUAGE plpgsql
+SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
 BEGIN
   IF EXISTS (SELECT FROM lightfast.hosted_index) THEN
     INSERT INTO lightfast.index_changes (workspace_id, layer, key)
