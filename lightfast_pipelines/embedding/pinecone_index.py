@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -69,7 +70,7 @@ class PineconeIndex:
         api_url: str | None = None,
         timeout: float = 30.0,
     ) -> None:
-        self.name = _named(index)
+        self.name = _named(index, host)
         self.usage = IndexUsage()
         self._api_key = api_key
         self._index_name = index
@@ -230,13 +231,14 @@ class PineconeIndex:
             self.usage.units[operation] = self.usage.units.get(operation, 0) + usage.read_units
 
 
-def _named(index: str) -> str:
-    return f"pinecone:{index}"
+def _named(index: str, host: str | None) -> str:
+    """An index at another address is another one, whatever it is called."""
+    return f"pinecone:{index}@{urlsplit(host).netloc}" if host else f"pinecone:{index}"
 
 
 def index_name(settings: Settings) -> str:
     """The name under which the index of the settings is known in the tables."""
-    return _named(settings.pinecone_index)
+    return _named(settings.pinecone_index, settings.pinecone_host)
 
 
 def pinecone_index(settings: Settings) -> PineconeIndex | None:

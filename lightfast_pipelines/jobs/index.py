@@ -26,11 +26,11 @@ def _due(_context: dg.ScheduleEvaluationContext, conn: Connection) -> Mapping[st
             conn.commit()
         return _OFF
     state = read_state(conn)
-    if state is not None and state.retry_at is not None and state.retry_at > now:
+    if state is None or state.name != index.name:
+        return {}
+    if state.retry_at is not None and state.retry_at > now:
         return f"{state.error}; tried again after {state.retry_at:%H:%M:%S} UTC"
-    waiting, _ = changes_waiting(conn)
-    is_filled = state is not None and state.name == index.name and state.filled_at is not None
-    if is_filled and not waiting and not _has_gone(conn):
+    if state.filled_at is not None and not changes_waiting(conn)[0] and not _has_gone(conn):
         return "nothing has changed since the index was told"
     return {}
 

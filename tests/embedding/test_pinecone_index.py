@@ -192,6 +192,7 @@ def test_by_its_host_the_index_is_not_asked_for(
     index = PineconeIndex(SecretStr(KEY), index="by-host", host=served.url)
     index.check(256)
     index.close()
+    assert index.name == f"pinecone:by-host@{served.url.removeprefix('http://')}"
     assert served.count("/indexes/") == 0
 
 

@@ -13,6 +13,7 @@ from lightfast_pipelines.embedding.layers_search import search_layer
 from lightfast_pipelines.embedding.pgvector import PgVectorIndex
 from lightfast_pipelines.embedding.pinecone_index import PineconeIndex
 from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
+from lightfast_pipelines.inbox.requeue import rebuild
 from lightfast_pipelines.processing import ProcessReport, process
 from lightfast_pipelines.settings import Settings
 from lightfast_pipelines.store.database import Connection, Database
@@ -51,6 +52,25 @@ def run(database: Database, index: PineconeIndex, now: datetime = NOW) -> Proces
         hosted_index=index,
         clock=lambda: now,
     )
+
+
+def test_a_rebuild_ends_with_the_same_vectors_under_the_same_ids(
+    database: Database,
+    conn: Connection,
+    served: Served,
+    world: PineconeWorld,
+    connect: Connect,
+) -> None:
+    index = connect(served)
+    link(conn)
+    arrive(conn, [(NOW - timedelta(days=1)).date()], each=3)
+    run(database, index)
+    before = {key: stored.metadata for key, stored in world.vectors().items()}
+    assert len(before) > 12
+    rebuild(conn)
+    conn.commit()
+    run(database, index)
+    assert {key: stored.metadata for key, stored in world.vectors().items()} == before
 
 
 @pytest.mark.parametrize("name", FAULTS)

@@ -117,6 +117,7 @@ def test_an_outage_fails_the_run_and_puts_the_next_one_off(
     conn: Connection,
     served: Served,
     connect: Connect,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     remember(conn)
     served.faults.append(Fault(times=99, status=503))
@@ -127,6 +128,12 @@ def test_an_outage_fails_the_run_and_puts_the_next_one_off(
     tick = jobs.index_when_due(context)
     assert isinstance(tick, dg.SkipReason)
     assert "tried again after" in (tick.skip_message or "")
+    # Another index has not failed.
+    monkeypatch.setenv("PINECONE_INDEX", "another")
+    settings.cache_clear()
+    assert isinstance(jobs.index_when_due(context), dg.RunRequest)
+    monkeypatch.delenv("PINECONE_INDEX")
+    settings.cache_clear()
     conn.execute(
         "UPDATE lightfast.hosted_index SET retry_at = %s",
         (datetime.now(UTC) - timedelta(seconds=1),),
