@@ -11,8 +11,6 @@ from datetime import UTC, datetime
 from time import sleep as sleep_seconds
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import tenacity
-
 from lightfast_pipelines.domain.secrets.masking import mask_text
 from lightfast_pipelines.language.port import (
     NO_LANGUAGE,
@@ -29,6 +27,7 @@ from lightfast_pipelines.language.port import (
 from lightfast_pipelines.settings import Settings
 
 if TYPE_CHECKING:
+    import tenacity
     from anthropic import Anthropic
     from anthropic.types import Message, Usage
     from anthropic.types.messages import (
@@ -122,6 +121,7 @@ class Claude:
     def _call(self, request: Callable[[Anthropic], _T], attempts: int = _ATTEMPTS) -> _T:
         """What the request returns. Sends it once more if it failed in a way that may be over."""
         import anthropic
+        import tenacity
 
         # A client of its own, so that no connection stays open between two requests.
         client = anthropic.Anthropic(
