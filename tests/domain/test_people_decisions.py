@@ -97,13 +97,13 @@ def test_decisions_about_identities_that_are_gone_change_nothing() -> None:
     assert decide("default", [COMMIT, LINEAR], decisions) == decide("default", [COMMIT, LINEAR])
 
 
-def test_evidence_that_may_not_join_is_listed_as_doubtful() -> None:
+def test_an_address_that_only_one_provider_verified_is_listed_as_doubtful() -> None:
     github_ann = github("7", "ann", email="ann@acme.dev", email_verified=True)
-    decided = decide("default", [github_ann, git("Ann", "ann@acme.dev", username="zed")])
-    assert decided.doubtful == []
-    # A commit between accounts of two providers names neither for certain.
     sentry = Identity("sentry", "9", name="Ann", email="ann@acme.dev")
-    assert groups(decide("default", [github_ann, sentry])) == [{github_ann.key}, {sentry.key}]
+    decided = decide("default", [github_ann, sentry])
+    assert groups(decided) == [{github_ann.key}, {sentry.key}]
+    (pair,) = decided.doubtful
+    assert [(each.rule, each.kind) for each in pair.evidence] == [("stated_address", "claimed")]
 
 
 _MANY = [

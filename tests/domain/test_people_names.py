@@ -12,7 +12,7 @@ from bench.quality.people_gold import never_merged, read_identity
 from lightfast_pipelines.domain.people.components import MOST_IDENTITIES
 from lightfast_pipelines.domain.people.decide import decide
 from lightfast_pipelines.domain.people.doubtful import MOST_DOUBTFUL
-from lightfast_pipelines.domain.people.identities import Identity
+from lightfast_pipelines.domain.people.identities import Decided, Decision, Identity
 
 
 def rule_that_joins(*written: str) -> str | None:
@@ -238,13 +238,22 @@ def test_an_unrelated_identity_changes_nothing_elsewhere(identities: list[Identi
 
 
 @given(_SOME)
-def test_what_is_decided_within_an_actor_alone_is_the_same_actor(
-    identities: list[Identity],
-) -> None:
-    for actor in decide("default", identities).actors:
-        again = decide("default", [member.identity for member in actor.members])
-        # Less context can only leave more open, never join other people to it.
-        assert sum(len(one.members) for one in again.actors) == len(actor.members)
+def test_to_confirm_what_was_decided_changes_nobody(identities: list[Identity]) -> None:
+    decided = decide("default", identities)
+    joined = [
+        Decision(member.identity.key, member.joined_to, "same")
+        for actor in decided.actors
+        for member in actor.members
+        if member.joined_to is not None
+    ]
+    apart = [Decision(pair.left.key, pair.right.key, "different") for pair in decided.doubtful]
+    again = decide("default", identities, joined + apart)
+    assert _groups(again) == _groups(decided)
+    assert again.doubtful == []
+
+
+def _groups(decided: Decided) -> set[frozenset[str]]:
+    return {frozenset(member.identity.key for member in actor.members) for actor in decided.actors}
 
 
 @given(_SOME)
