@@ -60,6 +60,8 @@ class ProcessReport:
     answered: int = 0
     unasked: str | None = None
     """Why no language model was asked about the rest."""
+    batched: int = 0
+    """Contents that wait for the results of a batch."""
     embedded: int = 0
     vectors: int = 0
     assigned: int = 0
@@ -193,6 +195,7 @@ def _ask(
         report.asked += asked.asked
         report.answered += asked.answered
         report.unasked = asked.stopped
+        report.batched = asked.batched
         report.spent("language model", asked.seconds)
         record_whole(conn, "model_answers")
         conn.commit()

@@ -31,6 +31,7 @@ def process(as_json: AsJson = False) -> None:
                 "asked": report.asked,
                 "answered": report.answered,
                 "unasked": report.unasked,
+                "batched": report.batched,
                 "embedded": report.embedded,
                 "vectors": report.vectors,
                 "assigned": report.assigned,
@@ -60,6 +61,8 @@ def process(as_json: AsJson = False) -> None:
             show(
                 f"a language model answered about {report.answered:,} of {report.asked:,} observations"
             )
+        if report.batched:
+            show(f"{report.batched:,} contents wait for the results of a batch")
         if report.unasked:
             show(f"no language model was asked about the rest: {report.unasked}")
         spent = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in report.seconds.items())

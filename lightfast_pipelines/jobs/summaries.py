@@ -9,6 +9,7 @@ import dagster as dg
 
 from lightfast_pipelines.clustering.summaries import workspaces_due
 from lightfast_pipelines.clustering.summary_questions import summaries_due
+from lightfast_pipelines.domain.language_summaries import PURPOSE
 from lightfast_pipelines.jobs.when_due import job_with_schedule
 from lightfast_pipelines.language.claude import language_of
 from lightfast_pipelines.language.status import why_not_now
@@ -21,7 +22,7 @@ def _due(_context: dg.ScheduleEvaluationContext, conn: Connection) -> Mapping[st
     if workspaces:
         return {"lightfast/workspaces": str(workspaces)}
     now = datetime.now(UTC)
-    why_not = why_not_now(conn, language_of(settings()), now)
+    why_not = why_not_now(conn, language_of(settings()), now, PURPOSE)
     if why_not is None and summaries_due(conn, lambda: now):
         return {}
     return "no clusters were decided since the summaries were written"

@@ -53,6 +53,11 @@ class Asker:
     def __post_init__(self) -> None:
         self.day = self.today()
 
+    @property
+    def scope(self) -> str:
+        """What is paused if only answers of this purpose are of no use."""
+        return f"{self.model.provider} {self.purpose}"
+
     def today(self) -> date:
         """The day whose budget is used."""
         return self.clock().astimezone(UTC).date()
@@ -65,7 +70,7 @@ class Asker:
 
     def check_pause(self) -> None:
         """Raises NotAskedError while the provider is not to be asked."""
-        paused = current_pause(self.conn, self.model.provider)
+        paused = current_pause(self.conn, self.model.provider, self.scope)
         self.conn.rollback()
         if paused is not None and paused.until > self.clock():
             raise NotAskedError(f"paused until {paused.until:%H:%M:%S} UTC after {paused.error}")
@@ -128,16 +133,20 @@ class Asker:
         self.pause(str(error), error.retry_after)
         raise NotAskedError(str(error)) from None
 
-    def pause(self, error: str, retry_after: float | None = None) -> None:
-        paused = pause(self.conn, self.model.provider, self.clock(), error, retry_after)
+    def pause(
+        self, error: str, retry_after: float | None = None, *, only_purpose: bool = False
+    ) -> None:
+        """Pauses the provider, or what it is asked for."""
+        asked = self.scope if only_purpose else self.model.provider
+        paused = pause(self.conn, asked, self.clock(), error, retry_after)
         self.conn.commit()
-        _log.warning("%s is not asked until %s: %s", self.model.name, paused.until, error)
+        _log.warning("%s is not asked until %s: %s", asked, paused.until, error)
 
     def was_useful(self) -> None:
         """Notes that a request brought a usable answer."""
         self.useless_in_a_row = 0
         if not self.has_succeeded:
-            resume(self.conn, self.model.provider)
+            resume(self.conn, self.model.provider, self.scope)
             self.conn.commit()
         self.has_succeeded = True
 
@@ -146,7 +155,7 @@ class Asker:
         self.useless_in_a_row += 1
         if self.useless_in_a_row >= _MOST_USELESS_IN_A_ROW:
             error = f"{self.useless_in_a_row} answers in a row are of no use: {problem}"
-            self.pause(error)
+            self.pause(error, only_purpose=True)
             raise NotAskedError(error)
 
 

@@ -5,6 +5,7 @@ It decides what an error means; when to ask again is decided in `asking.py`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -123,6 +124,8 @@ class Claude:
         import anthropic
         import tenacity
 
+        # A line for each request would reach the terminal: wordllama shows everybody's INFO.
+        logging.getLogger("httpx2").setLevel(logging.WARNING)
         # A client of its own, so that no connection stays open between two requests.
         client = anthropic.Anthropic(
             api_key=self.key,

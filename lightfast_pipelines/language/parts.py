@@ -83,5 +83,5 @@ def ask_in_parts(
             yield part, [NewAnswer(form.key(part[0]), None, answers, answers in _FINAL, *tokens)]
         else:
             # Nothing has succeeded, so it is not known to be the content's fault.
-            asker.pause(f"the answer is of no use: {answers}")
+            asker.pause(f"the answer is of no use: {answers}", only_purpose=True)
             raise NotAskedError(f"the answer is of no use: {answers}")

@@ -59,11 +59,13 @@ def why_nothing_is_due(conn: Connection, language: Language, now: datetime) -> s
     return None
 
 
-def why_not_now(conn: Connection, language: Language, now: datetime) -> str | None:
-    """Why no model can be asked at this moment; None if one can."""
+def why_not_now(
+    conn: Connection, language: Language, now: datetime, purpose: str = PURPOSE
+) -> str | None:
+    """Why no model can be asked for this purpose at this moment; None if one can."""
     if language.model is None:
         return language.off
-    paused = current_pause(conn, _PROVIDER)
+    paused = current_pause(conn, _PROVIDER, f"{_PROVIDER} {purpose}")
     if paused is not None and paused.until > now:
         return f"paused until {paused.until:%H:%M:%S} UTC after {paused.error}"
     if used_today(conn, _PROVIDER, now).tokens_used >= language.daily_tokens:

@@ -1,4 +1,7 @@
-"""Pauses of a provider of models: after a failure it is not asked for a while, each time for longer."""
+"""Pauses of a provider of models: after a failure it is not asked for a while, each time for longer.
+
+A pause may also be of one purpose (`anthropic summaries`), whose answers are of no use while others are.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +24,13 @@ class Pause:
 
 
 def pause(
-    conn: Connection, provider: str, now: datetime, error: str, retry_after: float | None = None
+    conn: Connection, asked: str, now: datetime, error: str, retry_after: float | None = None
 ) -> Pause:
-    """Pauses the provider for as long as it asks, or else twice as long as the last time, up to an hour.
+    """Pauses whoever is `asked` for `retry_after`, or twice as long as the last time, up to an hour.
 
     The caller commits. `error` holds no secret.
     """
-    before = current_pause(conn, provider)
+    before = current_pause(conn, asked)
     failures = before.failures + 1 if before else 1
     length = min(_LONGEST, _FIRST * 2 ** min(failures - 1, 10))
     if retry_after is not None:
@@ -36,24 +39,28 @@ def pause(
     paused = Pause(now + length, failures, error)
     conn.execute(
         """
-        INSERT INTO lightfast.model_pauses (provider, failures, until, error)
+        INSERT INTO lightfast.model_pauses (asked, failures, until, error)
         VALUES (%s, %s, %s, %s)
-        ON CONFLICT (provider) DO UPDATE SET
+        ON CONFLICT (asked) DO UPDATE SET
           failures = excluded.failures, until = excluded.until, error = excluded.error
         """,
-        (provider, paused.failures, paused.until, paused.error),
+        (asked, paused.failures, paused.until, paused.error),
     )
     return paused
 
 
-def resume(conn: Connection, provider: str) -> None:
-    """Forgets the failures of a provider that answered. The caller commits."""
-    conn.execute("DELETE FROM lightfast.model_pauses WHERE provider = %s", (provider,))
+def resume(conn: Connection, *asked: str) -> None:
+    """Forgets the failures of those who answered. The caller commits."""
+    conn.execute("DELETE FROM lightfast.model_pauses WHERE asked = ANY(%s)", (list(asked),))
 
 
-def current_pause(conn: Connection, provider: str) -> Pause | None:
-    """The last pause, which may be over, unless the provider has answered since."""
+def current_pause(conn: Connection, *asked: str) -> Pause | None:
+    """The last pause of any of these, which may be over, unless they have answered since."""
     row = conn.execute(
-        "SELECT until, failures, error FROM lightfast.model_pauses WHERE provider = %s", (provider,)
+        """
+        SELECT until, failures, error FROM lightfast.model_pauses WHERE asked = ANY(%s)
+        ORDER BY until DESC LIMIT 1
+        """,
+        (list(asked),),
     ).fetchone()
     return Pause(*row) if row else None

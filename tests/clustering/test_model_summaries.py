@@ -185,6 +185,18 @@ def test_an_outage_leaves_the_quotes_and_is_asked_about_later(
     assert (usage.purpose, usage.failures) == ("summaries", 1)
 
 
+def test_useless_summaries_pause_summaries_alone(
+    conn: Connection, memory: Memory, server: AnthropicServer
+) -> None:
+    server.answer = lambda _clusters: "Certainly!"
+    assert "of no use" in str(_ask(conn, server).stopped)
+    assert "paused until" in str(_ask(conn, server).stopped)
+    assert rows(conn, "SELECT asked FROM lightfast.model_pauses") == [("anthropic summaries",)]
+    server.answer = _saying(("The payment is retried.", [1]))
+    assert _ask(conn, server, NOW + timedelta(minutes=1)).written == 1
+    assert rows(conn, "SELECT asked FROM lightfast.model_pauses") == []
+
+
 def test_without_a_model_or_a_budget_the_quotes_stay(
     conn: Connection, memory: Memory, server: AnthropicServer
 ) -> None:

@@ -56,11 +56,16 @@ model_usage = Table(
 model_pauses = Table(
     "model_pauses",
     metadata,
-    column("provider", Text, "anthropic, openai or pinecone.", primary_key=True),
+    column(
+        "asked",
+        Text,
+        "Who is not asked: a provider, or `provider purpose` if only answers of this purpose are of no use.",
+        primary_key=True,
+    ),
     column("failures", Integer, "Failures in a row; each makes the pause twice as long."),
     column("until", TIME, "No request is sent before this time."),
     column("error", Text, "The last failure, shortened, without secrets."),
-    comment="A provider that is not asked for a while, as it failed or asked to wait.",
+    comment="A provider, or a purpose of it, that is not asked for a while, as it failed or asked to wait.",
 )
 
 model_answers = Table(
