@@ -26,7 +26,7 @@ _PUBLIC = "https://api.openai.com"
 # OpenAI's limits are 8,191 tokens a text and 300,000 a request. A token of a byte-level vocabulary has
 # at least one byte, so a number of bytes bounds them without the vocabulary, which would be a download.
 # English has four bytes a token: only texts of more than 8,191 characters lose their end.
-_TEXT_BYTES = 8_191
+TEXT_BYTES = 8_191
 _REQUEST_BYTES = 300_000
 # The limit is 2,048. 1,024 vectors of 3,072 dimensions are an answer of 16 MiB.
 _REQUEST_TEXTS = 1_024
@@ -195,7 +195,7 @@ def _requests(texts: Sequence[str]) -> Iterator[tuple[list[int], list[str]]]:
     inputs: list[str] = []
     size = 0
     for row, text in enumerate(texts):
-        encoded = plain_text(text).encode()[:_TEXT_BYTES]
+        encoded = plain_text(text).encode()[:TEXT_BYTES]
         shortened = encoded.decode("utf-8", "ignore")
         if not shortened.strip():
             continue

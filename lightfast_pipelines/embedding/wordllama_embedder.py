@@ -38,7 +38,7 @@ class WordLlamaEmbedder:
         vectors = np.zeros((len(texts), self.dimensions), np.float32)
         if not texts:
             return vectors
-        weights, tokenizer = _weights_and_tokenizer()
+        weights, tokenizer = weights_and_tokenizer()
         for start in range(0, len(texts), _TEXTS_AT_ONCE):
             chunk = [plain_text(text) for text in texts[start : start + _TEXTS_AT_ONCE]]
             encoded = tokenizer.encode_batch_fast(chunk, add_special_tokens=False)
@@ -76,7 +76,7 @@ def _groups(
 _loading = threading.Lock()
 
 
-def _weights_and_tokenizer() -> tuple[NDArray[np.float32], Any]:
+def weights_and_tokenizer() -> tuple[NDArray[np.float32], Any]:
     with _loading:
         return _load()
 
