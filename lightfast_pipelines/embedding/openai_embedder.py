@@ -76,6 +76,12 @@ class OpenAIEmbedder:
     def __repr__(self) -> str:
         return f"OpenAIEmbedder({self.name})"
 
+    def close(self) -> None:
+        """Closes the connections; the next request opens them again."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
     def take_usage(self) -> EmbeddingUsage:
         """What was used since the last call."""
         usage, self._usage = self._usage, EmbeddingUsage()

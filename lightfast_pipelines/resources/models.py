@@ -36,8 +36,14 @@ class HostedEmbedding:
 class HostedEmbeddingResource(dg.ConfigurableResource[HostedEmbedding]):
     """OpenAI's embedder, if OPENAI_API_KEY is set; no configuration holds the key."""
 
-    def create_resource(self, context: dg.InitResourceContext) -> HostedEmbedding:  # noqa: ARG002
-        return HostedEmbedding(openai_embedder(settings()))
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[HostedEmbedding]:  # noqa: ARG002
+        embedder = openai_embedder(settings())
+        try:
+            yield HostedEmbedding(embedder)
+        finally:
+            if embedder is not None:
+                embedder.close()
 
 
 class HostedIndexing:

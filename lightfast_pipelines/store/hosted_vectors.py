@@ -128,7 +128,7 @@ def examine_more(conn: Connection) -> bool:
     conn.execute(
         """
         UPDATE lightfast.hosted_models
-        SET examined_until = CASE WHEN %(is_end)s THEN NULL ELSE %(until)s END,
+        SET examined_until = CASE WHEN %(is_end)s THEN NULL ELSE %(until)s::bigint END,
             examined_at = CASE WHEN %(is_end)s THEN coalesce(examined_at, now()) ELSE examined_at END
         WHERE model = %(model)s AND is_current
         """,

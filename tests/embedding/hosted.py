@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lightfast_pipelines.embedding.hosted_stage import HostedReport, embed_hosted
 from lightfast_pipelines.embedding.openai_embedder import OpenAIEmbedder
@@ -27,11 +27,12 @@ class Hosted:
     conn: Connection
     served: Served
     account: Embeddings
+    embedders: list[OpenAIEmbedder] = field(default_factory=list)
 
     def embedder(
         self, model: OpenAIModel = "text-embedding-3-small", dimensions: int = DIMENSIONS
     ) -> OpenAIEmbedder:
-        return OpenAIEmbedder(
+        embedder = OpenAIEmbedder(
             KEY,
             model=model,
             dimensions=dimensions,
@@ -39,6 +40,8 @@ class Hosted:
             timeout_seconds=0.5,
             sleep=lambda _seconds: None,
         )
+        self.embedders.append(embedder)
+        return embedder
 
     def set_model(self, embedder: OpenAIEmbedder | None) -> None:
         """What a tick of the schedule does."""
@@ -77,4 +80,7 @@ class Hosted:
 @contextmanager
 def hosted_memory(conn: Connection) -> Iterator[Hosted]:
     with serve_openai() as (served, account):
-        yield Hosted(conn, served, account)
+        hosted = Hosted(conn, served, account)
+        yield hosted
+        for embedder in hosted.embedders:
+            embedder.close()

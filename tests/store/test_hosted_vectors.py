@@ -102,6 +102,19 @@ def test_examining_goes_on_where_it_was_ended(
     assert hosted.waiting() == observations[2:]
 
 
+@pytest.mark.parametrize("count", [0, 4])
+def test_examining_ends_also_where_the_last_part_is_empty(
+    hosted: Hosted, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    monkeypatch.setattr(hosted_vectors, "_WALK", 2)
+    memory = Memory(hosted.conn)
+    observations = _commits(memory, count)
+    hosted.set_model(hosted.embedder())
+    assert hosted.waiting() == observations
+    hosted.embed()
+    assert serving_model(hosted.conn, memory.workspace_id) == SMALL
+
+
 def test_an_observation_whose_text_changed_waits_again(hosted: Hosted) -> None:
     memory = Memory(hosted.conn)
     first, _second = _commits(memory, 2)
