@@ -1,11 +1,12 @@
 """What a provisional cluster costs after a short and a long history: `python -m bench.cluster_cost`.
 
 Rows of observations, mentions and edges are generated straight into the databases of a Postgres for
-this run. `added` assigns 5,000 new observations, half of them now and half anywhere in the past, to a
-history whose observations all have clusters; `backlog` assigns a whole history that has none. The two
-sizes alternate, and the median counts. The rate by processor time (of this process and of its server
-process) is printed too, as others may use the machine meanwhile. Exits 1 if the largest size has less
-than 0.8 of the smallest one's rate. `--explain` prints what each statement of the stage read, and how.
+this run. `added` assigns 5,000 new observations to a history whose observations all have clusters,
+`late` 5,000 that happened anywhere in that history, and `backlog` a whole history without clusters;
+`decided` consolidates a whole history (without vectors). The sizes alternate, and the median counts.
+The rate by processor time (of this process and of its server process) is printed too, as others may use
+the machine meanwhile. Exits 1 if the largest size has less than 0.8 of the smallest one's rate.
+`--explain` prints what each statement of the stage read, and how.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
 import psutil
 import psycopg
 
+from lightfast_pipelines.clustering.consolidation import consolidate
 from lightfast_pipelines.clustering.provisional import assign_provisional
 from lightfast_pipelines.domain.clusters import RULE_VERSION
 from lightfast_pipelines.embedded_postgres import EmbeddedPostgres, Lease
@@ -44,7 +47,7 @@ SELECT n, w.id AS workspace, n / %(workspaces)s AS place,
             ELSE 'github:commit:' || md5(w.id || ':' || n) || '00000000' END AS key,
        'github:pr:' || w.id || '#' || n / %(workspaces)s / 25 AS pull_request,
        '2030-01-01'::timestamptz - make_interval(secs => 172.8 / %(workspaces)s * (%(history)s - (
-         CASE WHEN n < %(history)s OR n %% 2 = 0 THEN n ELSE random() * %(history)s END))) AS at,
+         CASE WHEN %(late)s THEN random() * %(history)s ELSE n END))) AS at,
        (power(random(), 2) * 40)::integer + 1 AS author,
        ARRAY(SELECT (power(random(), 3) * (200 + %(history)s / %(workspaces)s / 20))::integer
              FROM generate_series(1, 3) WHERE n IS NOT NULL)
@@ -123,9 +126,12 @@ _CLUSTERS = (
 )
 
 
-def make_rows(conn: Connection, history: int, first: int, last: int, workspaces: int) -> None:
+def make_rows(
+    conn: Connection, history: int, first: int, last: int, workspaces: int, *, late: bool = False
+) -> None:
     """The observations `first` to `last` of a history of that length, without clusters."""
     numbers = {"history": history, "first": first, "last": last, "workspaces": workspaces}
+    numbers["late"] = late
     conn.execute("SELECT setseed(0.5)")
     conn.execute(_MADE, numbers)
     conn.execute("ANALYZE made")
@@ -136,7 +142,10 @@ def make_rows(conn: Connection, history: int, first: int, last: int, workspaces:
 
 
 def make_history(lease: Lease, name: str, size: int, workspaces: int, *, clustered: bool) -> None:
+    """A database of that name, if there is none."""
     with Database(lease=lease).connect("migrator", autocommit=True) as conn:
+        if conn.execute("SELECT FROM pg_database WHERE datname = %s", (name,)).rowcount:
+            return
         conn.execute(f"CREATE DATABASE {name}".encode())
     migrate(lease.url(database=name, user="lightfast_migrator"), roles_log_in=True)
     with Database(lease=lease, name=name).connect("migrator") as conn:
@@ -151,30 +160,45 @@ def make_history(lease: Lease, name: str, size: int, workspaces: int, *, cluster
         if clustered:
             for statement in _CLUSTERS:
                 conn.execute(statement, {"rules": RULE_VERSION})
-            conn.execute("DROP TABLE made")
-            make_rows(conn, size, size, size + 2 * ADDED, workspaces)
+        conn.execute(
+            "INSERT INTO lightfast.consolidation_marks (workspace_id, changes) "
+            "SELECT id, 1 FROM lightfast.workspaces"
+        )
         conn.commit()
         conn.autocommit = True
         # As autovacuum leaves tables that grew slowly.
         conn.execute("VACUUM ANALYZE")
 
 
-def measure(lease: Lease, name: str, *, explain: bool) -> tuple[int, float, float]:
+class NoModel:
+    """A model of which no observation has a vector."""
+
+    name, dimensions = "none", 256
+
+
+def measure(
+    lease: Lease, name: str, kind: str, size: int, workspaces: int, *, explain: bool
+) -> tuple[int, float, float]:
     """(observations assigned, seconds, seconds of processor time), in a copy of the database."""
     with Database(lease=lease).connect("migrator", autocommit=True) as conn:
         conn.execute("DROP DATABASE IF EXISTS measured")
         conn.execute(f"CREATE DATABASE measured TEMPLATE {name} STRATEGY FILE_COPY".encode())
+    if kind in ("added", "late"):
+        # Written now, so that as much of the copy is in memory as after capture.
+        with Database(lease=lease, name="measured").connect("migrator") as conn:
+            make_rows(conn, size, size, size + ADDED, workspaces, late=kind == "late")
     with Database(lease=lease, name="measured").connect() as conn:
-        # A copied database is not in memory yet, as one that is at work would be.
-        if name.startswith("added"):
-            assign_provisional(conn, max_rows=ADDED)
         if explain:
             conn.cursor_factory = ExplainingCursor
             conn.server_cursor_factory = ExplainingServerCursor
         began, used = time.perf_counter(), _processor_seconds(conn)
-        report = assign_provisional(conn, max_rows=10_000_000)
+        done = (
+            consolidate(conn, NoModel(), now=datetime.now(UTC), force=True).observations
+            if kind == "decided"
+            else assign_provisional(conn, max_rows=10_000_000).observations
+        )
         seconds = time.perf_counter() - began
-        return report.observations, seconds, _processor_seconds(conn) - used
+        return done, seconds, _processor_seconds(conn) - used
 
 
 def _processor_seconds(conn: Connection) -> float:
@@ -207,7 +231,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.cluster_cost", description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[5_000, 100_000])
     parser.add_argument("--workspaces", type=int, nargs="+", default=[1, 50])
-    parser.add_argument("--kinds", nargs="+", default=["added", "backlog"])
+    parser.add_argument("--kinds", nargs="+", default=["added", "late", "backlog", "decided"])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--explain", action="store_true")
     options = parser.parse_args()
@@ -231,23 +255,25 @@ def main() -> int:
                     ]
                 )
             )
-            for kind in options.kinds:
-                for workspaces in options.workspaces:
+            for workspaces in options.workspaces:
+                for kind in options.kinds:
                     ratios.append(_compare(lease, kind, workspaces, options))
     return 0 if options.explain or min(ratios) >= FLOOR else 1
 
 
 def _compare(lease: Lease, kind: str, workspaces: int, options: argparse.Namespace) -> float:
     """The largest size's median rate over the smallest one's."""
-    for size in options.sizes:
-        name = f"{kind}_{workspaces}_{size}"
-        make_history(lease, name, size, workspaces, clustered=kind == "added")
+    contents = "backlog" if kind == "backlog" else "clustered"
+    names = {size: f"{contents}_{workspaces}_{size}" for size in options.sizes}
+    for size, name in names.items():
+        make_history(lease, name, size, workspaces, clustered=kind != "backlog")
     rates: dict[int, list[float]] = defaultdict(list)
     by_processor: dict[int, list[float]] = defaultdict(list)
     for number in range(1 if options.explain else options.rounds):
-        for size in options.sizes:
-            name = f"{kind}_{workspaces}_{size}"
-            done, seconds, used = measure(lease, name, explain=options.explain)
+        for size, name in names.items():
+            done, seconds, used = measure(
+                lease, name, kind, size, workspaces, explain=options.explain
+            )
             rates[size].append(done / seconds)
             by_processor[size].append(done / used)
             cells = [f"{size:,}", workspaces, number + 1, f"{done:,}", f"{seconds:.2f}"]
@@ -256,9 +282,6 @@ def _compare(lease: Lease, kind: str, workspaces: int, options: argparse.Namespa
             print(ROW.format(kind, *cells), flush=True)
     ratio = _ratio(f"{kind}, {workspaces} workspaces, by the clock", rates)
     _ratio(f"{kind}, {workspaces} workspaces, by processor time", by_processor)
-    with Database(lease=lease).connect("migrator", autocommit=True) as conn:
-        for size in options.sizes:
-            conn.execute(f"DROP DATABASE {kind}_{workspaces}_{size}".encode())
     return ratio
 
 

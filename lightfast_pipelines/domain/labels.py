@@ -109,7 +109,8 @@ class Labeller:
         of_best = set(map(_stem, said.get(best, ())))
         candidates = {stem: weights[stem] for stem in weights if stem in shared or stem in of_best}
         names = self._file_names(members)
-        for name, weight in names.items():
+        # Sorted: two names may have one stem, and sums of floats depend on their order.
+        for name, weight in sorted(names.items()):
             stem = _stem(name)
             candidates[stem] = candidates.get(stem, 0.0) + weight
             shown.setdefault(stem, name)
