@@ -15,6 +15,8 @@ from itertools import pairwise
 _WORD = re.compile(r"[a-z][a-z0-9']+")
 _NUMBERED = re.compile(r"\bv?\d+\.\d")
 _MAX_PATHS = 200
+# Of longer paths only the end is looked at, so that the cache is small whatever somebody commits.
+_LONGEST_PATH = 400
 # Titles and paths repeat words and files: with both caches a title of ten words and five files costs
 # about 20 µs, without them 90.
 _CACHED = 1 << 14
@@ -146,7 +148,7 @@ def _file_features(paths: Sequence[str] | None) -> list[str]:
     """Kinds that occur (`any:`), the only kind (`all:`), the kind of most files, how many files."""
     if not paths:
         return ["nopaths"]
-    counts = Counter(map(kind_of_path, paths[:_MAX_PATHS]))
+    counts = Counter([kind_of_path(path[-_LONGEST_PATH:]) for path in paths[:_MAX_PATHS]])
     kinds = counts.keys()
     names = [f"any:{kind}" for kind in kinds]
     if len(kinds) == 1:
