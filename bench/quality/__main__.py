@@ -23,7 +23,7 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-from bench.quality import classes, links, people, reverts, time_zones
+from bench.quality import classes, clusters, links, people, reverts, time_zones
 from bench.quality.figures import Figure, lines
 from bench.quality.picture import draw
 from bench.quality.repository import NoRepositoryError, write_corpus
@@ -37,6 +37,7 @@ Measure = Callable[[Path], Sequence[Figure]]
 
 SUBJECTS: dict[str, Measure] = {
     "people": people.measure,
+    "clusters": clusters.measure,
     "classes": classes.measure,
     "links": links.measure,
     "time zones": time_zones.measure,

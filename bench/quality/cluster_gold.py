@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
-HISTORIES = {"ipython": "ipython-commits.jsonl.gz", "starlette": "starlette.jsonl.gz"}
+LEARNT_FROM = frozenset({"ipython", "starlette"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +48,18 @@ class GoldHistory:
 
 
 def histories(corpus: Path) -> dict[str, GoldHistory]:
-    """Those that have both deliveries and gold in the corpus, by name."""
-    return {
-        name: _history(name, corpus / file, corpus / "gold" / name / "threads.tsv")
-        for name, file in HISTORIES.items()
-        if (corpus / file).exists()
-    }
+    """Those that have both deliveries and gold in the corpus, by name.
+
+    Commits one by one where there are such deliveries (`NAME-commits`), else as they were pushed.
+    """
+    found = {}
+    for threads in sorted(corpus.glob("gold/*/threads.tsv")):
+        name = threads.parent.name
+        files = [corpus / f"{name}{kind}.jsonl.gz" for kind in ("-commits", "")]
+        for file in filter(Path.exists, files):
+            found[name] = _history(name, file, threads)
+            break
+    return found
 
 
 def _history(name: str, deliveries: Path, threads: Path) -> GoldHistory:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench.quality.b_cubed import BCubed
 from bench.quality.cluster_baselines import BASELINES, Division
-from bench.quality.cluster_gold import CORPUS, GoldHistory, histories
+from bench.quality.cluster_gold import CORPUS, LEARNT_FROM, GoldHistory, histories
 from bench.quality.figures import Figure, lines
 from bench.quality.intervals import interval
 from lightfast_pipelines.domain.clusters import join
@@ -63,7 +63,8 @@ def measure(corpus: Path) -> Sequence[Figure]:
             found = agreement(history, ours, places)
             note = f"{len(places)} commits; precision {found.precision(found.all_once()):.3f}"
             note += f", recall {found.recall(found.all_once()):.3f}"
-            note += "" if is_reported else "; learnt from these"
+            is_learnt = history.name in LEARNT_FROM and not is_reported
+            note += "; learnt from these" if is_learnt else ""
             for name, division in theirs.items():
                 other = agreement(history, division, places)
                 figures.append(
