@@ -84,6 +84,10 @@ _DYNAMIC_DOMAINS = frozenset(
 )
 _LIST_HOSTS = ("googlegroups.com", "groups.io", "vger.kernel.org", "lists.sourceforge.net")
 _LIST_HOST = re.compile(r"(?:lists?|groups|mailman|listserv)\d*\.")
+# `checkout-team@`, `acme.devs@`, `ops_support@`.
+_OF_A_TEAM = re.compile(
+    r"(?:.*[-_.])?(?:teams?|group|devs|developers|engineering|support|admins?|staff|maintainers)(?:[-_.].*)?"
+)
 _LIST_LOCAL = re.compile(r".*-(?:list|lists|devel|announce|commits|discuss|users|patches)")
 
 
@@ -131,7 +135,7 @@ def is_machine_email(email: str | None) -> bool:
 def is_shared_email(email: str | None) -> bool:
     """Whether several people may use an address: a team's (`dev@`), a mailing list's, `name@machine`."""
     local, _, host = (email or "").strip().lower().rpartition("@")
-    if local in _SHARED_LOCALS or "." not in host:
+    if local in _SHARED_LOCALS or "." not in host or _OF_A_TEAM.fullmatch(local):
         return True
     is_list = host.endswith(_LIST_HOSTS) or _LIST_HOST.match(host) or _LIST_LOCAL.fullmatch(local)
     return bool(is_list)

@@ -141,6 +141,13 @@ def test_an_address_with_two_names_known_from_elsewhere_does_not_make_them_one()
     assert {written[0], written[1], written[2]} <= max(groups, key=len)
 
 
+def test_an_address_of_two_names_that_nobody_else_has_is_a_team_and_to_be_reviewed() -> None:
+    written = ("Ann Oakley <checkout@acme.dev>", "Ben Falk <checkout@acme.dev>")
+    decided = decide("default", [read_identity(text) for text in written])
+    assert len(decided.actors) == 2
+    assert [pair.evidence[0].rule for pair in decided.doubtful] == ["contested_address"]
+
+
 def test_a_changed_family_name_at_one_address_is_one_person() -> None:
     assert rule_that_joins(
         "Ann Oakley <ann@acme.dev>",

@@ -1,7 +1,7 @@
 """Evidence of equal addresses in commits, which their authors claim.
 
-An address that many people use joins only those of one name. Where two people whose names are known
-from other addresses commit with one address, it is the address of the one who writes it in more ways.
+An address that many people use joins only those of one name; whose it is where two names commit with
+it is in `address_owners.py`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Container, Sequence
 from itertools import combinations
 
 from lightfast_pipelines.domain import email_addresses
+from lightfast_pipelines.domain.people.address_owners import owners
 from lightfast_pipelines.domain.people.bonds import Bond, bond
 from lightfast_pipelines.domain.people.clues import Clues
 from lightfast_pipelines.domain.people.components import Components
@@ -51,8 +52,12 @@ def address_bonds(
         if is_shared and not _is_site_of_one(clues, persons, address):
             groups = _of_one_name(people, members)
         else:
-            groups, others = _by_owner(clues, members, persons, addresses_of, address)
-            borrowed |= others
+            ownership = owners(clues, members, persons, addresses_of, address)
+            groups = ownership.groups
+            borrowed |= ownership.borrowed
+            if len(ownership.contenders) > 1:
+                detail = f"both commit as {address}, by names of different people"
+                bonds.append(bond("contested_address", "claimed", ownership.contenders, detail))
         detail = f"both commit as {address}"
         bonds += [
             bond("commit_address", "claimed", group, detail) for group in groups if len(group) > 1
@@ -144,51 +149,6 @@ def _count_different(names: set[PersonName]) -> int:
         if all(likeness(name, other) < Likeness.COMPATIBLE for other in different):
             different.append(name)
     return len(different)
-
-
-def _by_owner(
-    clues: Sequence[Clues],
-    members: list[int],
-    persons: Sequence[int],
-    addresses_of: dict[str, set[str]],
-    address: str,
-) -> tuple[list[list[int]], set[int]]:
-    """All members as one group, and those of them who are known from elsewhere by another name.
-
-    Without one who has more identities than the other, each name is a group.
-    """
-    by_name: dict[PersonName, list[int]] = defaultdict(list)
-    for number in persons:
-        name = clues[number].name
-        if name.is_full and any(addresses_of[key] - {address} for key in order_keys(name)):
-            by_name[name].append(number)
-    groups: list[tuple[set[str], list[int]]] = []
-    for name in sorted(by_name, key=lambda name: (len(name.words), name.words)):
-        # Who changes a name keeps a part of it.
-        alike = [group for group in groups if group[0] & {*name.words, *name.spelled}]
-        words = {*name.words, *name.spelled}.union(*(group[0] for group in alike))
-        numbers = by_name[name] + [number for group in alike for number in group[1]]
-        groups = [group for group in groups if group not in alike] + [(words, numbers)]
-    if len(groups) < 2:
-        return [members], set()
-    # A name in another script may be the same name.
-    if len({"".join(words).isascii() for words, _ in groups}) > 1:
-        return [members], set()
-    for number in persons:
-        if clues[number].name not in by_name:
-            alike = [group for group in groups if _is_alike(clues, number, group[1])]
-            if len(alike) == 1:
-                alike[0][1].append(number)
-    groups.sort(key=lambda group: (-len(group[1]), min(group[1])))
-    if len(groups[0][1]) == len(groups[1][1]):
-        return [sorted(numbers) for _, numbers in groups], set()
-    return [members], {number for _, numbers in groups[1:] for number in numbers}
-
-
-def _is_alike(clues: Sequence[Clues], number: int, others: Sequence[int]) -> bool:
-    return any(
-        likeness(clues[number].name, clues[other].name) >= Likeness.COMPATIBLE for other in others
-    )
 
 
 def _of_one_name(people: Sequence[Identity], members: Sequence[int]) -> list[list[int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lightfast_pipelines.domain.people.identities import Evidence, Kind
@@ -44,6 +45,7 @@ CONFIDENCE: dict[str, float] = {
     "stated_address": 0.8,
     "account_login": 0.75,
     "misspelled": 0.75,
+    "contested_address": 0.7,
     "longer_name": 0.7,
     "open_form": 0.65,
     "initial": 0.6,
@@ -69,5 +71,5 @@ class Bond:
     members: tuple[int, ...]
 
 
-def bond(rule: str, kind: Kind, members: list[int], detail: str) -> Bond:
+def bond(rule: str, kind: Kind, members: Sequence[int], detail: str) -> Bond:
     return Bond(Evidence(rule, kind, CONFIDENCE[rule], detail), tuple(dict.fromkeys(members)))
