@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import threading
 from collections.abc import Iterable, Sequence
 from functools import cache
@@ -91,8 +92,13 @@ def _load() -> tuple[NDArray[np.float32], Any]:
     spec = importlib.util.find_spec("wordllama")
     if spec is None or not spec.submodule_search_locations:
         raise RuntimeError("the package wordllama is not installed: no local embedder")
+    # Its import makes the root logger print everything from INFO on, such as other libraries' requests.
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
     import wordllama
 
+    root.handlers[:] = handlers
+    root.setLevel(level)
     model = wordllama.WordLlama.load(
         cache_dir=Path(next(iter(spec.submodule_search_locations))), disable_download=True
     )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 
 from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
@@ -29,3 +32,14 @@ def test_texts_without_words_become_zeros_and_odd_characters_cause_no_error() ->
     assert np.allclose(lengths, [0, 1, 1, 1])
     assert vectors.dtype == np.float32
     assert WordLlamaEmbedder().embed([]).shape == (0, 256)
+
+
+def test_loading_the_model_leaves_the_logging_of_the_process_as_it_was() -> None:
+    code = """
+import logging
+from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
+WordLlamaEmbedder().embed(["a"])
+print(logging.getLogger().handlers, logging.getLogger().level == logging.WARNING)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[] True"
