@@ -48,6 +48,23 @@ def test_migrate_prints_the_revision(lightfast: Lightfast) -> None:
     assert lightfast.json("db", "migrate")["revision"]
 
 
+def test_index_vectors_says_what_it_made(lightfast: Lightfast) -> None:
+    made = lightfast.json("db", "index-vectors")
+    assert made == {"made": [], "dropped": [], "indexes": 0}
+    assert "0 indexes: made none" in lightfast("db", "index-vectors").stdout
+
+
+@pytest.mark.usefixtures("own_logins")
+def test_index_vectors_without_the_owners_login_says_what_to_set(
+    lightfast: Lightfast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lightfast_pipelines.settings import settings
+
+    monkeypatch.delenv("LIGHTFAST_DATABASE_URL")
+    settings.cache_clear()
+    assert "LIGHTFAST_DATABASE_URL" in lightfast("db", "index-vectors", exits=1).stderr
+
+
 def test_an_unreachable_database_is_one_line(
     monkeypatch: pytest.MonkeyPatch, lightfast: Lightfast
 ) -> None:

@@ -70,3 +70,14 @@ def test_the_job_makes_partitions_and_prunes(
             "SELECT count(*) FROM pg_class WHERE relname ~ '^raw_bodies_[0-9]{4}_[0-9]{2}$'"
         ).fetchone()
     assert rows == (4,)
+
+
+def test_without_the_owners_login_the_job_leaves_indexes_alone_and_succeeds(
+    instance: dg.DagsterInstance, database: Database
+) -> None:
+    own = Database(own={"pipeline": database.url("pipeline")})
+    job = build_definitions(database=own).resolve_job_def("upkeep")
+    result = job.execute_in_process(instance=instance)
+    assert result.success
+    messages = [entry.user_message for entry in instance.all_logs(result.run_id)]
+    assert any("run `lightfast db index-vectors`" in message for message in messages)
