@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import subprocess
 import sys
 import tempfile
@@ -50,6 +51,8 @@ _LATEST_COMMITS = 20_000
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     began = datetime.now(UTC)
+    # A library of the embedder turns messages of all libraries on; those of the migrations say nothing.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         # Opened first: a database that is not there is not noticed after minutes of work.
         with command_database() if options.record else nullcontext() as database:
