@@ -13,6 +13,7 @@ from typing import Any
 
 from lightfast_pipelines.domain.citations import is_supported
 from lightfast_pipelines.domain.prose import LONGEST_SENTENCE, cut_sentence
+from lightfast_pipelines.domain.stop_words import STOP_WORDS
 from lightfast_pipelines.domain.summaries import Member, Sentence, cite
 
 PURPOSE = "summaries"
@@ -82,5 +83,15 @@ def _sentences(sentences: Sequence[object], members: Sequence[Member]) -> Iterat
             continue
         one_line = cut_sentence(" ".join(text.split()), LONGEST_SENTENCE)
         texts = [f"{by_id[id_].title}\n{by_id[id_].content}" for id_ in sorted(ids)]
-        if one_line and is_supported(one_line, texts)[0]:
+        if one_line and _is_borne_out(one_line, texts):
             yield cite(one_line, ids, members)
+
+
+def _is_borne_out(sentence: str, texts: Sequence[str]) -> bool:
+    """Whether the texts contain what the sentence claims, by its first word too.
+
+    A quote begins with a word of its source, so a capital there says nothing. A model's sentence may begin
+    with a name that nobody wrote.
+    """
+    first = sentence.split(" ", 1)[0].lower()
+    return is_supported(sentence if first in STOP_WORDS else f"it {sentence}", texts)[0]

@@ -46,7 +46,8 @@ For each cluster write one to three sentences in plain English, each of at most 
 or wanted, what was done about it, and what came of it. Leave out what members do not say. Every sentence has \
 the numbers of one to six members of the same cluster that say it. Use the members' own words for names, \
 numbers, versions, files and identifiers, exactly as they spell them; never a name, a number or a cause that \
-the cited members do not contain. Do not count, do not name people, do not judge, and do not speak of clusters, \
+the cited members do not contain. Begin each sentence with an article or with a word of the cited members. Do \
+not count, do not name people, do not judge, and do not speak of clusters, \
 members, commits or summaries. If the members say too little, one sentence is enough.
 
 Answer with one element per cluster, in the order of their numbers, and nothing else.\

@@ -128,15 +128,16 @@ def test_somebody_elses_batch_of_the_same_size_is_not_taken_for_the_own(
     conn: Connection, server: AnthropicServer
 ) -> None:
     _backlog_of(conn)
+    _killed(conn, server, _KilledAfter)
+    own = _only(server)
     model = language(server).model
     assert model is not None
     prompt = Prompt("s", "<entries>\n[]\n</entries>", {"additionalProperties": False}, 10)
     foreign = model.submit({"a": prompt, "b": prompt, "c": prompt})
+    server.finish(own)
     server.finish(foreign.id)
-    _killed(conn, server, _KilledBefore)
-    ask(conn, server, now=NOW + timedelta(minutes=3))
-    assert len(server.batches) == 2
-    assert one(conn, "SELECT batch_id FROM lightfast.model_batches") != foreign.id
+    assert ask(conn, server, now=_LATER).cached == 30
+    assert (len(server.batches), server.questions) == (2, [])
 
 
 def test_a_submission_whose_answer_was_lost_is_found_again(
