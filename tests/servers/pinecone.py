@@ -118,7 +118,11 @@ def _describe(world: PineconeWorld, request: Request, _body: Json) -> Json:
 def _stats(world: PineconeWorld, _request: Request, _body: Json) -> Json:
     counts = {name: {"vectorCount": len(vectors)} for name, vectors in world.namespaces.items()}
     shape = {"dimension": world.dimension, "metric": world.metric} if world.tells_shape else {}
-    return {"namespaces": counts, "totalVectorCount": len(world.vectors()), **shape}
+    return {
+        "namespaces": counts,
+        "totalVectorCount": sum(map(len, world.namespaces.values())),
+        **shape,
+    }
 
 
 def _upsert(world: PineconeWorld, request: Request, body: Json) -> Json:
