@@ -93,6 +93,7 @@ def test_the_shares_are_checked_without_any_other_job_having_run(
         "observation_has_payload": True,
         "refused_says_why": True,
         "no_stage_behind": True,
+        "sentences_supported": True,
     }
     run(instance, database, "profiles")
     assert checks()["profiles_count"]
