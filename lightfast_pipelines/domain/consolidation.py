@@ -7,18 +7,20 @@ observations and writes what changed.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
 from lightfast_pipelines.domain.affinity import Meaning
 from lightfast_pipelines.domain.clusters import cluster_id, join
 from lightfast_pipelines.domain.key_categories import category_of
-from lightfast_pipelines.domain.labels import Labeller, Titled
+from lightfast_pipelines.domain.labels import Labeller, Titled, is_merge
 from lightfast_pipelines.domain.pair_evidence import Unit
 from lightfast_pipelines.domain.threads import ThreadEdge, thread_keys, thread_of
 from lightfast_pipelines.domain.work_marks import NO_MARKS, WorkMarks
 
 _DECLARED = frozenset(("pull_request", "issue", "discussion"))
+# Transitions of an item that somebody else may make long after the work.
+_ENDS = ("|merged", "|closed")
 MOST_ENTITIES = 20
 MOST_ACTORS = 10
 
@@ -66,24 +68,47 @@ class Threads:
 
 def find_threads(happenings: Sequence[Happening], links: Iterable[ThreadEdge]) -> Threads:
     """Level one. Units are ordered by their earliest happening."""
-    by_subject = thread_keys((h.subject_key for h in happenings), links)
+    edges = list(links)
+    by_subject = thread_keys((h.subject_key for h in happenings), edges)
     keys = tuple(thread_of(h.subject_key, h.source_id, by_subject) for h in happenings)
     members: dict[str, list[Happening]] = defaultdict(list)
     for key, happening in zip(keys, happenings, strict=True):
         members[key].append(happening)
     place = {key: position for position, key in enumerate(members)}
-    return Threads(keys, tuple(map(_unit, members.values())), tuple(place[key] for key in keys))
+    merges = frozenset(edge.object for edge in edges if edge.type == "merges_as")
+    units = tuple(_unit(thread, merges) for thread in members.values())
+    return Threads(keys, units, tuple(place[key] for key in keys))
 
 
-def _unit(members: Sequence[Happening]) -> Unit:
+def _unit(members: Sequence[Happening], merges: Set[str]) -> Unit:
+    work = _work(members, merges)
     return Unit(
         key=min(h.source_id for h in members),
-        times=tuple(sorted(h.at for h in members)),
-        authors=frozenset(h.author for h in members if h.author is not None),
+        times=tuple(sorted(h.at for h in work)),
+        authors=frozenset(h.author for h in work if h.author is not None),
         files=frozenset().union(*(h.files for h in members)),
         is_declared=any(category_of(h.subject_key) in _DECLARED for h in members),
         marks=min(members, key=lambda h: (h.at, h.source_id)).marks,
     )
+
+
+def _work(members: Sequence[Happening], merges: Set[str]) -> Sequence[Happening]:
+    """Those of a thread's happenings that are work, and do not just merge or close what is done.
+
+    A maintainer ends many requests in one sitting, which says nothing about their work: on ipython it
+    made 17 requests of half a year one cluster. `merges` are the commits that merge a request; one is
+    work if there is no other, as where requests are squashed and their own commits are unknown.
+    """
+    work = [
+        happening
+        for happening in members
+        if not happening.source_id.removeprefix(happening.subject_key).startswith(_ENDS)
+        and not is_merge(happening.title)
+    ]
+    commits = [h for h in work if category_of(h.subject_key) == "commit"]
+    if any(commit.subject_key not in merges for commit in commits):
+        work = [happening for happening in work if happening.subject_key not in merges]
+    return work or members
 
 
 def decide(

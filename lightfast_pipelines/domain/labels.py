@@ -230,6 +230,11 @@ def clean(title: str) -> str:
     return _TRAILING_NUMBER.sub("", _COUNT.sub("", _BRACKETS.sub("", title))).strip()
 
 
+def is_merge(title: str) -> bool:
+    """Whether a commit with this title merges what others wrote."""
+    return _MERGE.match(clean(title[:_LONGEST_TITLE])) is not None
+
+
 def label_text(title: str) -> str:
     """What a title says of the work: without kinds and tags before it, numbers and addresses after it."""
     text = _BRACKETS.sub("", _BACKPORT.sub("", clean(title[:_LONGEST_TITLE])))
