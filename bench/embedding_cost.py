@@ -16,9 +16,9 @@ from pathlib import Path
 
 from bench.capture import CORPUS, ingest_file
 from lightfast_pipelines.capture.queue.batches import capture
+from lightfast_pipelines.domain.views import view_texts
 from lightfast_pipelines.embedded_postgres import EmbeddedPostgres
 from lightfast_pipelines.embedding.openai_embedder import TEXT_BYTES
-from lightfast_pipelines.embedding.stage import view_texts
 from lightfast_pipelines.embedding.wordllama_embedder import weights_and_tokenizer
 from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.hosted_vectors import catch_up

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from lightfast_pipelines.clustering.similarity import VectorMeaning
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.consolidation import Happening, Threads, find_threads
+from lightfast_pipelines.domain.views import view_texts
 from lightfast_pipelines.domain.work_marks import read_marks
-from lightfast_pipelines.embedding.stage import view_texts
 from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
 from lightfast_pipelines.providers.fields import first_line, titled
 from lightfast_pipelines.providers.github.webhooks.commits import MENTIONED_FILES

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg import sql
 
+from lightfast_pipelines.domain.views import RULE_VERSION
 from lightfast_pipelines.embedding.index import Neighbour, Vectors, View
 from lightfast_pipelines.store.vector_indexes import half_precision, has_index
 
@@ -58,14 +59,15 @@ class PgVectorIndex:
             cursor.execute(
                 """
                 INSERT INTO lightfast.observation_vectors
-                  (observation_id, view, model, workspace_id, vector)
-                SELECT n.observation_id, n.view, %s, o.workspace_id, n.vector
+                  (observation_id, view, model, rule_version, workspace_id, vector)
+                SELECT n.observation_id, n.view, %s, %s, o.workspace_id, n.vector
                 FROM lightfast_new_vectors n
                 JOIN lightfast.observations o ON o.id = n.observation_id
                 ON CONFLICT (observation_id, view, model)
-                DO UPDATE SET vector = excluded.vector, workspace_id = excluded.workspace_id
+                DO UPDATE SET vector = excluded.vector, workspace_id = excluded.workspace_id,
+                              rule_version = excluded.rule_version
                 """,
-                (batch.model,),
+                (batch.model, RULE_VERSION),
             )
             return cursor.rowcount
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, LiteralString
 
+from lightfast_pipelines.domain.views import RULE_VERSION, view_texts
 from lightfast_pipelines.embedding.embedder import Embedder
 from lightfast_pipelines.embedding.index import VIEWS, VectorIndex, Vectors, View
 from lightfast_pipelines.inbox.isolation import ObservationStage
@@ -29,7 +30,6 @@ _TIME_LIMIT = TimeLimit()
 
 # 2,000 observations have 6,000 vectors, 6 MiB; the three views of the longest texts are 60 MB.
 BATCH_OBSERVATIONS = 2_000
-SUMMARY_CHARACTERS = 1_000
 
 # An observation that capture is rewriting stays pending, or it would get the vector of its old text.
 _LOCK: LiteralString = "FOR NO KEY UPDATE OF o SKIP LOCKED"
@@ -61,8 +61,8 @@ SELECT o.id, o.workspace_id, NULL, o.external_id, o.title, o.content
 FROM lightfast.observations o WHERE o.id = %s
 """
 
-# Whether another local model has made vectors: one look-up in an index per model.
-_HAS_OTHER_MODELS: LiteralString = """
+# Whether another local model, or an older rule, has made vectors: a look-up in an index per model.
+_HAS_OTHER_MODELS: LiteralString = f"""
 WITH RECURSIVE models AS (
   SELECT min(model) AS model FROM lightfast.observation_vectors WHERE view = 'title'
   UNION ALL
@@ -71,7 +71,11 @@ WITH RECURSIVE models AS (
   FROM models m WHERE m.model IS NOT NULL
 )
 SELECT EXISTS (
-  SELECT FROM models WHERE model <> %s AND model NOT IN (SELECT model FROM lightfast.hosted_models))
+    SELECT FROM models
+    WHERE model <> %(model)s AND model NOT IN (SELECT model FROM lightfast.hosted_models))
+  OR EXISTS (
+    SELECT FROM lightfast.observation_vectors
+    WHERE view = 'title' AND model = %(model)s AND rule_version < {RULE_VERSION})
 """
 
 _NAME_VECTORS = """
@@ -88,16 +92,6 @@ class EmbeddingReport(PagesReport):
     """What a run embedded, and the number of vectors."""
 
     vectors: int = 0
-
-
-def view_texts(title: str, content: str) -> tuple[str, str, str]:
-    """Texts of the views title, content and summary; the title stands in for missing content.
-
-    So a search over contents finds every observation.
-    """
-    if not content.strip():
-        return title, title, title
-    return title, content, f"{title}\n\n{content[:SUMMARY_CHARACTERS]}"
 
 
 def embed_pending(
@@ -181,7 +175,7 @@ class _EmbeddingPages:
         return page
 
     def _has_other_models(self, conn: Connection) -> bool:
-        row = conn.execute(_HAS_OTHER_MODELS, (self._model,)).fetchone()
+        row = conn.execute(_HAS_OTHER_MODELS, {"model": self._model}).fetchone()
         return row is not None and row[0]
 
 

@@ -8,6 +8,7 @@ from lightfast_pipelines.domain.clusters import RULE_VERSION as CLUSTER_RULES
 from lightfast_pipelines.domain.narratives import RULE_VERSION as LAYER_RULES
 from lightfast_pipelines.domain.profiles import RULE_VERSION as PROFILE_RULES
 from lightfast_pipelines.domain.summaries import RULE_VERSION as SUMMARY_RULES
+from lightfast_pipelines.domain.views import RULE_VERSION as VIEW_RULES
 from lightfast_pipelines.providers import discover
 
 __all__ = ["CLUSTER_RULES", "Rules", "code_version", "current_rules"]
@@ -33,8 +34,13 @@ class Rules:
 
     @property
     def name(self) -> str:
-        """`clusters 1, github 1, model wordllama-256`"""
-        versions = [("clusters", self.clusters), *self.providers, ("model", self.model)]
+        """`clusters 1, github 1, views 1, model wordllama-256`"""
+        versions = [
+            ("clusters", self.clusters),
+            *self.providers,
+            ("views", VIEW_RULES),
+            ("model", self.model),
+        ]
         return ", ".join(f"{name} {version}" for name, version in versions)
 
 

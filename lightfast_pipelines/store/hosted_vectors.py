@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import LiteralString
 
+from lightfast_pipelines.domain.views import RULE_VERSION as VIEW_RULES
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.pending_work import PARTITION_DAY
 from lightfast_pipelines.store.stage_failures import observation_given_up
@@ -36,7 +37,8 @@ WHERE NOT o.is_deleted
       >= coalesce((w.settings ->> 'significance_threshold')::integer, {DEFAULT_THRESHOLD})
   AND NOT EXISTS (
     SELECT FROM lightfast.observation_vectors v
-    WHERE v.observation_id = o.id AND v.view = 'title' AND v.model = m.model)
+    WHERE v.observation_id = o.id AND v.view = 'title' AND v.model = m.model
+      AND v.rule_version >= {VIEW_RULES})
 """
 # A row that waits already keeps its place.
 _ENQUEUED: LiteralString = " ORDER BY o.id ON CONFLICT (observation_id) DO NOTHING"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import LiteralString
 
+from lightfast_pipelines.domain.views import RULE_VERSION as VIEW_RULES
 from lightfast_pipelines.store.stage_failures import observation_given_up, workspace_given_up
 
 
@@ -37,9 +38,10 @@ class PendingObservations:
 # A deleted observation gets no vector.
 TO_EMBED = PendingObservations(
     missing="o.embedding_title_id IS NULL AND NOT o.is_deleted",
-    not_current="""NOT o.is_deleted AND NOT EXISTS (
+    not_current=f"""NOT o.is_deleted AND NOT EXISTS (
       SELECT FROM lightfast.observation_vectors v
-      WHERE v.observation_id = o.id AND v.view = 'title' AND v.model = %(model)s)""",
+      WHERE v.observation_id = o.id AND v.view = 'title' AND v.model = %(model)s
+        AND v.rule_version >= {VIEW_RULES})""",
     not_given_up=f"NOT {observation_given_up('embeddings', '%(model)s')}",
 )
 

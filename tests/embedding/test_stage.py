@@ -6,11 +6,13 @@ from datetime import date
 
 import pytest
 
+from lightfast_pipelines.domain.views import view_texts
 from lightfast_pipelines.embedding import stage as embedding
 from lightfast_pipelines.embedding.pgvector import PgVectorIndex
-from lightfast_pipelines.embedding.stage import EmbeddingReport, embed_pending, view_texts
+from lightfast_pipelines.embedding.stage import EmbeddingReport, embed_pending
 from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
 from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.hosted_vectors import catch_up
 from tests.capture.rows import START, Memory
 
 
@@ -84,6 +86,31 @@ def test_a_bounded_run_leaves_the_rest_and_another_model_makes_all_pending(
 
     report = embed_pending(conn, Another(), PgVectorIndex(conn), max_rows=10)
     assert report.observations == 3
+
+
+def test_a_newer_rule_for_the_texts_makes_all_vectors_again_also_the_hosted_ones(
+    conn: Connection,
+) -> None:
+    memory = Memory(conn)
+    for number in range(3):
+        memory.observation(f"github:commit:{number:040}", f"Change {number}")
+    catch_up(conn, "hosted-256")
+    _embed(conn)
+    conn.execute(
+        """
+        INSERT INTO lightfast.observation_vectors
+        SELECT observation_id, view, 'hosted-256', rule_version, workspace_id, vector
+        FROM lightfast.observation_vectors
+        """
+    )
+    conn.execute("DELETE FROM lightfast.hosted_embedding_queue")
+    assert _embed(conn).observations == 0
+    # As if the vectors had been made by an older release.
+    conn.execute("UPDATE lightfast.observation_vectors SET rule_version = rule_version - 1")
+    assert _embed(conn).observations == 3
+    assert _embed(conn).observations == 0
+    waiting = conn.execute("SELECT count(*) FROM lightfast.hosted_embedding_queue").fetchone()
+    assert waiting == (3,)
 
 
 def test_an_observation_that_another_transaction_holds_stays_pending(
