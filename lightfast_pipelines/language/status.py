@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import datetime
 
 from lightfast_pipelines.domain.language_answers import PURPOSE
-from lightfast_pipelines.language.observations import PROMPT_VERSION
+from lightfast_pipelines.language.observations import PROMPT_VERSION, prompt_about
 from lightfast_pipelines.language.port import Language
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.model_answers import count_open
@@ -68,6 +68,7 @@ def why_not_now(
     paused = current_pause(conn, _PROVIDER, f"{_PROVIDER} {purpose}")
     if paused is not None and paused.until > now:
         return f"paused until {paused.until:%H:%M:%S} UTC after {paused.error}"
-    if used_today(conn, _PROVIDER, now).tokens_used >= language.daily_tokens:
+    left = language.daily_tokens - used_today(conn, _PROVIDER, now).tokens_used
+    if left < prompt_about([]).estimated_tokens:
         return f"the budget of {language.daily_tokens:,} tokens a day is used up"
     return None
