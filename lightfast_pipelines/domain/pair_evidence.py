@@ -7,9 +7,9 @@ bench.quality.cluster_training`, which calls the same functions.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lightfast_pipelines.domain.affinity_weights import BY_ONE_AUTHOR, BY_OTHERS, SECOND_STAGE
@@ -62,9 +62,8 @@ class OwnWork:
         for own in self._of.values():
             times = [units[unit].times[0] for unit in own]
             for unit, time in zip(own, times, strict=True):
-                around = bisect_left(times, time + WINDOW_SECONDS) - bisect_left(
-                    times, time - WINDOW_SECONDS
-                )
+                after = bisect_right(times, time + WINDOW_SECONDS)
+                around = after - bisect_left(times, time - WINDOW_SECONDS)
                 self.activity[unit] = max(self.activity[unit], math.log(max(1, around)))
         self._best_link: dict[tuple[str, int], float] = {}
         self._beginnings: dict[str, list[float]] = {}
@@ -114,12 +113,11 @@ class PairEvidence:
     def __init__(self, units: Sequence[Unit], own: OwnWork) -> None:
         self._units = units
         self._own = own
-        self._file_rarity = _rarity(unit.files for unit in units)
-        stems = [frozenset(map(stem, unit.files)) for unit in units]
-        self._stem_rarity = _rarity(stems)
-        self._stems = stems
+        self._stems = [frozenset(map(stem, unit.files)) for unit in units]
+        self._stem_rarity = _rarities(units, self._stems)
+        self._file_rarity = _rarities(units, [unit.files for unit in units])
         # fsum is exact, so the last digit does not depend on a set's order of iteration.
-        self._weight = [math.fsum(map(self._file_rarity.__getitem__, unit.files)) for unit in units]
+        self._weight = [math.fsum(rarities.values()) for rarities in self._file_rarity]
 
     def features(self, a: int, b: int, cosine: float) -> tuple[bool, tuple[float, ...]]:
         """(whether they have a common author, the features); `a` began before `b`."""
@@ -130,7 +128,7 @@ class PairEvidence:
         minutes = math.log1p(seconds_apart(first.times, second.times) / 60)
         common = (
             minutes,
-            max(map(self._stem_rarity.__getitem__, stems)) if stems else 0.0,
+            self._rarest(a, b, stems) if stems else 0.0,
             len(shared) / len(second.files) if shared else 0.0,
             float(early.is_routine + late.is_routine),
             float(early.closes + late.closes),
@@ -141,11 +139,16 @@ class PairEvidence:
         )
         between = self._own.between(a, b)
         if between is None:
-            weight = math.fsum(map(self._file_rarity.__getitem__, shared)) if shared else 0.0
+            weight = math.fsum(map(self._file_rarity[b].__getitem__, shared)) if shared else 0.0
             alike = weight / (self._weight[a] + self._weight[b] - weight) if shared else 0.0
             return False, (*common, alike)
         others = math.log1p(max(0, between))
-        return True, (*common, late.text_words, late.title_words, others, others * minutes)
+        words = (early.text_words, late.text_words, late.title_words)
+        return True, (*common, *words, others, others * minutes)
+
+    def _rarest(self, a: int, b: int, stems: frozenset[str]) -> float:
+        first, second = self._stem_rarity[a], self._stem_rarity[b]
+        return max(min(first[name], second[name]) for name in stems)
 
     def score(self, a: int, b: int, cosine: float) -> float:
         """The first stage's log odds that the two are one piece of work."""
@@ -179,7 +182,25 @@ def seconds_apart(first: Sequence[float], second: Sequence[float]) -> float:
     return nearest
 
 
-def _rarity(names_of_units: Iterable[frozenset[str]]) -> Mapping[str, float]:
-    """1 for a name of one unit, 0.63 of two, 0.3 of ten, however large the workspace is."""
-    commonness = Counter(name for names in names_of_units for name in names)
-    return {name: 1 / math.log2(1 + count) for name, count in commonness.items()}
+def _rarities(
+    units: Sequence[Unit], names_of_units: Sequence[frozenset[str]]
+) -> list[dict[str, float]]:
+    """Of each unit's names, 1 if no other unit has it, 0.63 if one has, 0.3 if ten have.
+
+    Only units within the window count: so a file is as rare in a workspace of ten years as in one of
+    ten weeks.
+    """
+    times: dict[str, list[float]] = defaultdict(list)
+    for unit, names in zip(units, names_of_units, strict=True):
+        for name in names:
+            times[name].append(unit.times[0])
+    for of_name in times.values():
+        of_name.sort()
+    rarities: list[dict[str, float]] = []
+    for unit, names in zip(units, names_of_units, strict=True):
+        start, end = unit.times[0] - WINDOW_SECONDS, unit.times[0] + WINDOW_SECONDS
+        counts = {
+            name: bisect_right(times[name], end) - bisect_left(times[name], start) for name in names
+        }
+        rarities.append({name: 1 / math.log2(1 + count) for name, count in counts.items()})
+    return rarities
