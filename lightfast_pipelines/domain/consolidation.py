@@ -19,8 +19,8 @@ from lightfast_pipelines.domain.threads import ThreadEdge, thread_keys, thread_o
 from lightfast_pipelines.domain.work_marks import NO_MARKS, WorkMarks
 
 _DECLARED = frozenset(("pull_request", "issue", "discussion"))
-# Transitions of an item that somebody else may make long after the work.
-_ENDS = ("|merged", "|closed")
+# Transitions of an item that its author makes, and not who merges, closes or reviews it.
+_BEGINNINGS = frozenset(("opened", "created"))
 MOST_ENTITIES = 20
 MOST_ACTORS = 10
 
@@ -81,19 +81,21 @@ def find_threads(happenings: Sequence[Happening], links: Iterable[ThreadEdge]) -
 
 
 def _unit(members: Sequence[Happening], merges: Set[str]) -> Unit:
+    """Its times and author are those of who began the work."""
     work = _work(members, merges)
+    first = min(work, key=lambda h: (h.author is None, h.at, h.source_id))
     return Unit(
         key=min(h.source_id for h in members),
-        times=tuple(sorted(h.at for h in work)),
-        authors=frozenset(h.author for h in work if h.author is not None),
+        times=tuple(sorted(h.at for h in work if h.author == first.author)),
+        authors=frozenset((first.author,) if first.author is not None else ()),
         files=frozenset().union(*(h.files for h in members)),
         is_declared=any(category_of(h.subject_key) in _DECLARED for h in members),
-        marks=min(members, key=lambda h: (h.at, h.source_id)).marks,
+        marks=first.marks,
     )
 
 
 def _work(members: Sequence[Happening], merges: Set[str]) -> Sequence[Happening]:
-    """Those of a thread's happenings that are work, and do not just merge or close what is done.
+    """Those of a thread's happenings that are work, and do not just review, merge or close what is done.
 
     A maintainer ends many requests in one sitting, which says nothing about their work: on ipython it
     made 17 requests of half a year one cluster. `merges` are the commits that merge a request; one is
@@ -102,13 +104,18 @@ def _work(members: Sequence[Happening], merges: Set[str]) -> Sequence[Happening]
     work = [
         happening
         for happening in members
-        if not happening.source_id.removeprefix(happening.subject_key).startswith(_ENDS)
+        if (category_of(happening.subject_key) not in _DECLARED or _is_beginning(happening))
         and not is_merge(happening.title)
     ]
     commits = [h for h in work if category_of(h.subject_key) == "commit"]
     if any(commit.subject_key not in merges for commit in commits):
         work = [happening for happening in work if happening.subject_key not in merges]
     return work or members
+
+
+def _is_beginning(happening: Happening) -> bool:
+    transition = happening.source_id.removeprefix(f"{happening.subject_key}|").partition("|")[0]
+    return transition in _BEGINNINGS
 
 
 def decide(

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from lightfast_pipelines.domain.affinity import likely_pairs
 from lightfast_pipelines.domain.clusters import cluster_id, group, join
+from lightfast_pipelines.domain.consolidation import Happening, find_threads
 from lightfast_pipelines.domain.pair_evidence import WINDOW_SECONDS, Unit, seconds_apart, stem
+from lightfast_pipelines.domain.threads import ThreadEdge
 from lightfast_pipelines.domain.work_marks import WorkMarks, read_marks
 
 HOUR = 3600.0
@@ -96,6 +98,34 @@ def test_a_title_says_whether_work_begins_goes_on_or_is_a_whole_pull_request() -
     for text in ("Fixes #12", "closes: owner/name#3", "Resolves https://x.io/issues/1", "Closes "):
         assert read_marks("[Commit] Parse", f"Parse\n\n{text}\n").closes, text
     assert not read_marks("[Commit] Fix the parser", "It was fixed by hand").closes
+
+
+def test_a_thread_is_the_work_of_who_began_it_and_not_of_who_merged_it() -> None:
+    pull, first, tidying, merge = "github:pr:1#2", *(f"github:commit:{n:040x}" for n in (1, 2, 3))
+    happenings = [
+        Happening(f"{first}|pushed", first, 0, "Parse it", author="ann"),
+        Happening(f"{pull}|opened|0", pull, 60, "Parse it", author="ann"),
+        Happening(f"{tidying}|pushed", tidying, 5_000, "Format", author="cat"),
+        Happening(f"{pull}|merged|9", pull, 9_000, "Parse it", author="cat"),
+        Happening(f"{merge}|pushed", merge, 9_000, "Merge pull request #2", author="cat"),
+    ]
+    links = [ThreadEdge(pull, "contains", first), ThreadEdge(pull, "contains", tidying)]
+    links.append(ThreadEdge(pull, "merges_as", merge))
+    for shown in (happenings, happenings[::-1]):
+        [found] = find_threads(shown, links).units
+        assert (found.authors, found.times) == (frozenset(["ann"]), (0, 60))
+    [alone] = find_threads(happenings[3:4], []).units
+    assert (alone.authors, alone.times) == (frozenset(["cat"]), (9_000,))
+
+
+def test_a_file_is_as_rare_in_ten_years_of_history_as_in_ten_weeks() -> None:
+    now = [unit("a1", 0, "x.py"), unit("a2", 5, "x.py")]
+    years = [unit(f"c{n}", 24 * 90 * (n + 1), "x.py", by=f"{n}") for n in range(40)]
+    odds = [
+        {(units[a].key, units[b].key): p for a, b, p in likely_pairs(units, Alike(units), 0)}
+        for units in (now, now + years)
+    ]
+    assert odds[0]["a1", "a2"] == odds[1]["a1", "a2"]
 
 
 def test_neither_the_title_nor_trailers_count_as_explanation() -> None:
