@@ -1,7 +1,7 @@
 """The vector index at Pinecone, by Pinecone's own client.
 
 All layers of a workspace are in one namespace and told apart by metadata. The client repeats a request
-up to three times by itself and waits as long as `retry-after` says.
+up to three times by itself and waits as long as `retry-after` says, at most a minute and a half.
 """
 
 from __future__ import annotations

@@ -76,14 +76,15 @@ _TABLES = ("expected_vectors", "pending_vectors", "missing_vectors", "orphaned_v
 
 
 def workspaces_to_compare(conn: Connection, now: datetime) -> list[Tenant]:
-    """Those that have vectors and were not compared for a day, the longest ago first."""
+    """Those that have or had vectors and were not compared for a day, the longest ago first."""
     rows = conn.execute(
         """
         SELECT w.id, w.org_id, w.slug
         FROM lightfast.workspaces w
         LEFT JOIN lightfast.hosted_namespaces n ON n.workspace_id = w.id
         WHERE (n.compared_at IS NULL OR n.compared_at < %s)
-          AND EXISTS (SELECT FROM lightfast.observations o WHERE o.workspace_id = w.id)
+          AND (n.namespace IS NOT NULL
+               OR EXISTS (SELECT FROM lightfast.observations o WHERE o.workspace_id = w.id))
         ORDER BY n.compared_at NULLS FIRST, w.id
         """,
         (now - EVERY,),

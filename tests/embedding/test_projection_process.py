@@ -10,6 +10,7 @@ import pytest
 
 from lightfast_pipelines.embedding.index import Tenant
 from lightfast_pipelines.embedding.layers_search import search_layer
+from lightfast_pipelines.embedding.openai_embedder import OpenAIEmbedder
 from lightfast_pipelines.embedding.pgvector import PgVectorIndex
 from lightfast_pipelines.embedding.pinecone_index import PineconeIndex
 from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
@@ -19,6 +20,8 @@ from lightfast_pipelines.settings import Settings
 from lightfast_pipelines.store.database import Connection, Database
 from tests.arriving import arrive, count, link
 from tests.embedding.pinecone_clients import FAULTS, Connect, connect
+from tests.servers.openai import KEY as OPENAI_KEY
+from tests.servers.openai import serve_openai
 from tests.servers.pinecone import PineconeWorld, serve_pinecone
 from tests.servers.serving import Served
 
@@ -71,6 +74,32 @@ def test_a_rebuild_ends_with_the_same_vectors_under_the_same_ids(
     conn.commit()
     run(database, index)
     assert {key: stored.metadata for key, stored in world.vectors().items()} == before
+
+
+def test_with_a_hosted_model_the_index_holds_its_vectors_in_all_layers(
+    database: Database,
+    conn: Connection,
+    served: Served,
+    world: PineconeWorld,
+    connect: Connect,
+) -> None:
+    world.dimension = 64
+    link(conn)
+    arrive(conn, [(NOW - timedelta(days=1)).date()], each=3)
+    with serve_openai() as (openai, _):
+        embedder = OpenAIEmbedder(OPENAI_KEY, dimensions=64, url=openai.url)
+        report = process(
+            *(database, Settings(), WordLlamaEmbedder(), PgVectorIndex, Silent()),
+            hosted=embedder,
+            hosted_index=connect(served),
+            clock=lambda: NOW,
+        )
+        embedder.close()
+    assert (report.hosted_unavailable, report.index_error) == (None, None)
+    metadata = [stored.metadata for stored in world.vectors().values()]
+    assert {each["model"] for each in metadata} == {embedder.name}
+    assert {each["layer"] for each in metadata} >= {"observations", "clusters", "entities"}
+    assert count(conn, "memory_vectors") > len(metadata) - report.hosted * 3
 
 
 @pytest.mark.parametrize("name", FAULTS)
