@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.quality.intervals import interval
 from lightfast_pipelines.embedded_postgres import EmbeddedPostgres
 from lightfast_pipelines.embedding.index import VIEWS, Neighbour, Vectors, View
 from lightfast_pipelines.embedding.pgvector import PgVectorIndex
@@ -31,7 +32,7 @@ from lightfast_pipelines.store.vector_indexes import keep_indexes
 
 ROOT = Path(__file__).parents[1]
 MODEL = "bench-model"
-QUERIES = 60
+QUERIES = 200
 INSERTED = 3_000
 
 
@@ -104,13 +105,15 @@ def search(
     return answers, {"p50_ms": round(quantiles[9], 1), "p95_ms": round(quantiles[18], 1)}
 
 
-def recall(answers: Sequence[list[Neighbour]], exact: Sequence[list[Neighbour]]) -> float:
-    """Share of the exact neighbours that were found; a neighbour as near as the tenth counts as one."""
+def recall(answers: Sequence[list[Neighbour]], exact: Sequence[list[Neighbour]]) -> str:
+    """Share of the exact neighbours that were found, with the interval over queries; a neighbour as near
+    as the tenth counts as one."""
     shares = []
     for found, wanted in zip(answers, exact, strict=True):
         least = wanted[-1].similarity - 1e-6
         shares.append(sum(hit.similarity >= least for hit in found) / len(wanted))
-    return round(statistics.mean(shares), 4)
+    found_share = np.asarray(shares)
+    return str(interval(len(shares), lambda drawn: float(np.average(found_share, weights=drawn))))
 
 
 def measure(database: Database, count: int, dimensions: int) -> dict[str, Any]:

@@ -36,7 +36,7 @@ ORDER BY w.id
 """
 # Each workspace gets its share of a page; the newest days come first.
 _PAGE: LiteralString = f"""
-SELECT o.id, o.workspace_id, q.day, o.external_id, o.title, o.content
+SELECT o.id, o.workspace_id, q.day, o.is_deleted, o.title, o.content
 FROM unnest(%(workspaces)s::bigint[]) AS w (id)
 CROSS JOIN LATERAL (
   SELECT o.id, o.partition_date AS day FROM {OF_QUEUE}
@@ -48,8 +48,8 @@ JOIN lightfast.observations o ON o.id = q.id
 ORDER BY o.id
 """
 _ROWS: LiteralString = """
-SELECT o.id, o.workspace_id, NULL, o.external_id, o.title, o.content
-FROM lightfast.observations o WHERE o.id = ANY(%s) AND NOT o.is_deleted ORDER BY o.id
+SELECT o.id, o.workspace_id, NULL, o.is_deleted, o.title, o.content
+FROM lightfast.observations o WHERE o.id = ANY(%s) ORDER BY o.id
 """
 _WITNESSES: LiteralString = """
 SELECT observation_id FROM lightfast.observation_vectors WHERE view = 'title' AND model = %s LIMIT %s
@@ -88,10 +88,14 @@ def embed_hosted(
 
     def embed(page: StagePage, ids: Sequence[int]) -> None:
         rows = page if len(ids) == len(page) else conn.execute(_ROWS, (list(ids),)).fetchall()
-        report.vectors += _write(conn, index, rows, vectors_of(embedder, rows))
+        _forget(conn, [row[0] for row in rows if row[3]])
+        # The text of something deleted is sent to nobody.
+        if present := [row for row in rows if not row[3]]:
+            report.vectors += _write(conn, index, present, vectors_of(embedder, present))
 
     def try_out(observation: int) -> None:
-        vectors_of(embedder, conn.execute(_ROWS, ([observation],)).fetchall())
+        if rows := conn.execute(_ROWS, ([observation],)).fetchall():
+            vectors_of(embedder, rows)
 
     def witnesses(limit: int) -> list[int]:
         return [row[0] for row in conn.execute(_WITNESSES, (embedder.name, limit))]
@@ -167,28 +171,30 @@ def _still_waiting(conn: Connection, observations: Sequence[int]) -> list[int]:
 
 
 def _write(conn: Connection, index: VectorIndex, rows: StagePage, vectors: Vectors) -> int:
-    """Writes the vectors of the observations whose text is still the same, and takes these off the queue
-    together with deleted ones; returns the number of vectors."""
+    """Writes the vectors of the observations whose text is still the same, and takes these off the queue;
+    returns the number of vectors."""
     ids = [row[0] for row in rows]
     # An observation that capture is rewriting at this moment stays in the queue.
     now_there = conn.execute(
         """
-        SELECT id, title, content, is_deleted FROM lightfast.observations
-        WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+        SELECT id, title, content FROM lightfast.observations
+        WHERE id = ANY(%s) AND NOT is_deleted ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
         """,
         (ids,),
     ).fetchall()
     embedded_texts = {row[0]: (row[4], row[5]) for row in rows}
-    deleted = {id_ for id_, _, _, is_deleted in now_there if is_deleted}
-    unchanged = {
-        id_ for id_, title, content, _ in now_there if embedded_texts[id_] == (title, content)
-    }
-    written = index.upsert(vectors.of(unchanged - deleted))
+    unchanged = [id_ for id_, *texts in now_there if embedded_texts[id_] == tuple(texts)]
+    written = index.upsert(vectors.of({*unchanged}))
+    _forget(conn, unchanged)
+    return written
+
+
+def _forget(conn: Connection, observations: Sequence[int]) -> None:
+    """Takes these observations off the queue."""
     conn.execute(
         "DELETE FROM lightfast.hosted_embedding_queue WHERE observation_id = ANY(%s)",
-        (sorted(unchanged | deleted),),
+        (list(observations),),
     )
-    return written
 
 
 def _count_usage(

@@ -184,7 +184,7 @@ def _reread(conn: Connection, ids: Sequence[int], model: str) -> StagePage:
 
 
 def vectors_of(embedder: Embedder, page: Sequence[tuple[Any, ...]]) -> Vectors:
-    """The vectors of all views of observations, by rows (id, workspace, _, external id, title, content)."""
+    """The vectors of all views of observations, by rows (id, workspace, _, _, title, content)."""
     import numpy as np
 
     texts = [view_texts(title, content) for *_, title, content in page]

@@ -200,6 +200,18 @@ def test_a_text_that_changes_while_it_is_embedded_gets_no_vector_of_the_old_text
     assert hosted.waiting() == []
 
 
+def test_what_is_deleted_while_it_waits_is_sent_to_nobody(hosted: Hosted) -> None:
+    gone, kept = _commits(Memory(hosted.conn), 2)
+    hosted.set_model(hosted.embedder())
+    hosted.conn.execute(
+        "UPDATE lightfast.observations SET is_deleted = true WHERE id = %s", (gone,)
+    )
+    hosted.embed()
+    assert hosted.embedded() == [kept]
+    assert hosted.waiting() == []
+    assert not [text for texts in hosted.account.inputs for text in texts if "Change 0" in text]
+
+
 def test_the_queue_gives_each_workspace_its_share_of_a_page(
     hosted: Hosted, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -191,3 +191,12 @@ def test_the_settings_choose_model_dimensions_and_address() -> None:
     smaller = openai_embedder(Settings(OPENAI_API_KEY="sk-x", LIGHTFAST_OPENAI_DIMENSIONS=512))
     assert smaller is not None
     assert (smaller.name, smaller.dimensions) == ("text-embedding-3-small-512", 512)
+
+
+def test_a_question_can_be_embedded_by_a_former_model_that_still_serves() -> None:
+    settings = Settings(OPENAI_API_KEY="sk-x", LIGHTFAST_OPENAI_MODEL="text-embedding-3-large")
+    former = openai_embedder(settings, "text-embedding-3-small-512")
+    assert former is not None
+    assert (former.name, former.dimensions) == ("text-embedding-3-small-512", 512)
+    assert openai_embedder(settings, "wordllama-256") is None
+    assert openai_embedder(Settings(), "text-embedding-3-small-512") is None
