@@ -35,8 +35,9 @@ CLASSES = (
     "performance",
 )
 TARGET = Path(__file__).parents[2] / "lightfast_pipelines" / "domain" / "classification_weights.py"
-# How strongly a weight is pulled to its prior, in commits. Between 15 and 60 no figure of a project
-# left out changes by more than its interval.
+# How strongly a weight is pulled to its prior, in commits. This, the weight of titles alone and the share
+# of the bias were chosen among 18 settings. If the choice for a project is made on the other five, the
+# mean macro F1 is 0.506 instead of 0.516.
 _PULL = 15.0
 # Half the weight is on the title alone: pull requests arrive without their files.
 _TITLE_ALONE = 0.5
