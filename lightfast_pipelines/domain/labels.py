@@ -43,6 +43,7 @@ _SELDOM_A_THING = re.compile(r"^(?!.*eed$)[a-z]{2,}[a-z](?:ed|ly)$")
 _SELDOM = 0.4
 # A pull request's or an issue's title says what its commits are about together.
 _DECLARED = 2.0
+_DECLARED_LABEL = 3.0
 # A pair of words is a term of its own if so many titles have it, and if it is this share of the titles
 # with one of the words.
 _PHRASE_TITLES = 3
@@ -103,7 +104,11 @@ class Labeller:
             # A title of its own words alone stands for no other member.
             if len(usable) > 1:
                 total *= 1 + math.fsum(weights[stem] for stem in stems & shared)
-            return (bool(_MERGE.match(title)), -total * (1.5 if title in declared else 1), title)
+            return (
+                bool(_MERGE.match(title)),
+                -total * (_DECLARED_LABEL if title in declared else 1),
+                title,
+            )
 
         best = min(usable, key=rank, default="")
         of_best = set(map(_stem, said.get(best, ())))
