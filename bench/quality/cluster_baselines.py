@@ -47,9 +47,9 @@ def by_sum_of_likeness(history: GoldHistory) -> Division:
         files = len(first.files & second.files) / union if union else 0.0
         hours = seconds_apart(first.times, second.times) / 3_600
         is_one_author = not first.authors.isdisjoint(second.authors)
-        return 0.2 * cosine + 0.2 * files + 0.3 * is_one_author + 0.3 / (1 + hours / 12)
+        return 0.1 * cosine + 0.3 * files + 0.2 * is_one_author + 0.4 / (1 + hours / 3)
 
-    return _average_linkage(history, likeness, 0.5)
+    return _average_linkage(history, likeness, 0.35)
 
 
 def by_former_rule(history: GoldHistory) -> Division:

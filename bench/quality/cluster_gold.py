@@ -1,6 +1,7 @@
 """Commits of histories, and the pull request that really merged each: what clusters are measured by.
 
-Commits come one by one, without their pull requests. `cluster_training.py` learns from the earlier half
+Commits come one by one, without their pull requests; the rule of people says whose they are, as in the
+memory. `cluster_training.py` learns from the earlier half
 of ipython and from starlette, `clusters.py` reports on ipython's later half.
 """
 
@@ -13,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.quality.people import Alias, by_rule
 from lightfast_pipelines.clustering.similarity import VectorMeaning
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.consolidation import Happening, Threads, find_threads
@@ -64,15 +66,21 @@ def histories(corpus: Path) -> dict[str, GoldHistory]:
 
 def _history(name: str, deliveries: Path, threads: Path) -> GoldHistory:
     gold = dict(line.split("\t") for line in threads.read_text().splitlines())
-    commits: dict[str, tuple[Happening, str]] = {}
+    commits: dict[str, dict[str, Any]] = {}
     with gzip.open(deliveries, "rt") as lines:
         for line in lines:
             delivery = json.loads(line)
             if delivery["event"] == "push":
                 for commit in delivery["payload"]["commits"]:
                     if commit["id"] in gold:
-                        commits[commit["id"]] = commit_happening(commit)
-    loaded = sorted(commits.values(), key=lambda item: (item[0].at, item[0].source_id))
+                        commits[commit["id"]] = commit
+    aliases = {commit_id: _alias(commit) for commit_id, commit in commits.items()}
+    person_of = by_rule(set(aliases.values()))
+    loaded = [
+        commit_happening(commit, str(person_of[aliases[commit_id]]))
+        for commit_id, commit in commits.items()
+    ]
+    loaded.sort(key=lambda item: (item[0].at, item[0].source_id))
     happenings = [happening for happening, _ in loaded]
     vectors = WordLlamaEmbedder().embed([text for _, text in loaded]).astype("float16")
     return GoldHistory(
@@ -80,9 +88,13 @@ def _history(name: str, deliveries: Path, threads: Path) -> GoldHistory:
     )
 
 
-def commit_happening(commit: dict[str, Any]) -> tuple[Happening, str]:
-    """What the memory makes of a pushed commit, and the text of its summary vector."""
-    author, message = commit["author"], commit["message"]
+def _alias(commit: dict[str, Any]) -> Alias:
+    return commit["author"]["name"], commit["author"]["email"]
+
+
+def commit_happening(commit: dict[str, Any], person: str) -> tuple[Happening, str]:
+    """What the memory makes of a pushed commit of a person, and the text of its summary vector."""
+    message = commit["message"]
     title = titled("Commit", first_line(message))
     files = [path for kind in ("added", "removed", "modified") for path in commit[kind]]
     subject = keys.github_commit(commit["id"])
@@ -91,8 +103,8 @@ def commit_happening(commit: dict[str, Any]) -> tuple[Happening, str]:
         subject_key=subject,
         at=datetime.fromisoformat(commit["timestamp"]).timestamp(),
         title=title,
-        author=author["name"],
-        identity=f"git:{keys.git_identity(author['name'], author['email'])}",
+        author=person,
+        identity=f"git:{keys.git_identity(*_alias(commit))}",
         files=frozenset(map(keys.file, sorted(set(files))[:MENTIONED_FILES])),
         marks=read_marks(title, message),
     )
