@@ -45,7 +45,13 @@ WHERE c.id > %(after)s AND c.is_local_done = %(hosted)s
 ORDER BY c.id LIMIT %(limit)s
 """
 
-_MADE_BY_OLDER_RULES = "FROM lightfast.memory_vectors v WHERE v.rule_version < %s"
+# Those of a hosted model follow the local ones, and stay as they are while no hosted model is on.
+_MADE_BY_OLDER_RULES = f"""
+FROM lightfast.memory_vectors v
+WHERE v.rule_version < %(rules)s::int
+  AND NOT EXISTS (SELECT FROM lightfast.hosted_models h WHERE h.model = v.model)
+  AND NOT {workspace_given_up("layers", "v.workspace_id", "%(rules)s::text")}
+"""
 
 
 @dataclass(slots=True)
@@ -86,7 +92,7 @@ def layers_due(conn: Connection, *, for_hosted: bool = False) -> int:
         """,
         (for_hosted, _rules()),
     ).fetchone()
-    outdated = conn.execute(f"SELECT EXISTS (SELECT {_MADE_BY_OLDER_RULES})", (RULE_VERSION,))
+    outdated = conn.execute(f"SELECT EXISTS (SELECT {_MADE_BY_OLDER_RULES})", {"rules": _rules()})
     return int(row[0] if row else 0) + int((outdated.fetchone() or (False,))[0])
 
 
@@ -107,7 +113,7 @@ def make_layers(
         INSERT INTO lightfast.layer_changes (workspace_id, layer, key)
         SELECT v.workspace_id, v.layer, v.key {_MADE_BY_OLDER_RULES}
         """,
-        (RULE_VERSION,),
+        {"rules": _rules()},
     )
     conn.commit()
     report = LayersReport()

@@ -24,6 +24,7 @@ from lightfast_pipelines.inbox.isolation import ServiceUnavailableError
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.hosted_vectors import set_model
 from lightfast_pipelines.store.model_usage import usage_on
+from lightfast_pipelines.store.stage_failures import StageError, count_workspace
 from tests.capture.rows import Memory, hours
 
 DAY = date(2024, 6, 1)
@@ -356,6 +357,34 @@ def test_newer_rules_make_all_again(
     assert layers_due(conn) == 1
     assert update(conn).written == {"clusters": 1, "entities": 1}
     assert layers_due(conn) == 0
+
+
+def test_older_rules_are_no_work_for_what_was_given_up_or_no_model_is_on_for(
+    conn: Connection, memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lightfast_pipelines.embedding import layers, layers_entities, layers_means
+
+    set_model(conn, "hosted")
+    set_model(conn, None)
+    memory.observation(PULL, "Retry the payment")
+    update(conn)
+    conn.execute(
+        """
+        INSERT INTO lightfast.memory_vectors
+        SELECT (jsonb_populate_record(v, '{"model": "hosted"}')).* FROM lightfast.memory_vectors v
+        """
+    )
+    for module in (layers, layers_entities, layers_means):
+        monkeypatch.setattr(module, "RULE_VERSION", 2)
+    update(conn)
+    assert layers_due(conn) == 0
+    for module in (layers, layers_entities, layers_means):
+        monkeypatch.setattr(module, "RULE_VERSION", 3)
+    assert layers_due(conn) == 1
+    for _ in range(4):
+        count_workspace(conn, "layers", "3", memory.workspace_id, StageError("Error", "failed"))
+    assert layers_due(conn) == 0
+    assert update(conn).changes == 0
 
 
 def test_a_failing_embedder_loses_no_change(conn: Connection, memory: Memory) -> None:
