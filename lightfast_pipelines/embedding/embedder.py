@@ -31,6 +31,10 @@ class Embedder(EmbeddingModel, Protocol):
         ...
 
 
+class RefusedTextError(ValueError):
+    """The service refused a request for its texts, or made an unusable vector of one of them."""
+
+
 @dataclass(slots=True)
 class EmbeddingUsage:
     """What a hosted embedder used since it was last asked, and its last failure."""
@@ -44,7 +48,7 @@ class EmbeddingUsage:
 class HostedEmbedder(Embedder, Protocol):
     """An embedder whose model is asked over the network and costs money.
 
-    `embed` raises ServiceUnavailableError if the service does not answer usably, and another error if
+    `embed` raises ServiceUnavailableError if the service does not answer usably, and RefusedTextError if
     one of the texts is at fault.
     """
 

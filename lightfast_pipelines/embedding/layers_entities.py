@@ -6,10 +6,12 @@ An entity whose narrative is the same as before is not embedded again.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, LiteralString
+from itertools import starmap
+from typing import TYPE_CHECKING, Any, LiteralString
 
 from lightfast_pipelines.domain.narratives import (
     LATEST_EVENTS,
@@ -19,9 +21,16 @@ from lightfast_pipelines.domain.narratives import (
     NarratedEvent,
     narrate,
 )
-from lightfast_pipelines.embedding.embedder import Embedder
+from lightfast_pipelines.embedding.embedder import Embedder, RefusedTextError
+from lightfast_pipelines.inbox.isolation import ServiceUnavailableError
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.staging import stage
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_log = logging.getLogger(__name__)
 
 # Of a thing with a thousand relationships, only a few neighbours name it among their own first five.
 _MOST_NEIGHBOURS = 20
@@ -200,10 +209,38 @@ def _changed(
     return [narrative for narrative in narratives if hashes.get(narrative.key) != narrative.hash]
 
 
+def _embed(
+    embedder: Embedder, narratives: Sequence[_Narrative], *, is_well: bool = False
+) -> list[tuple[_Narrative, NDArray[np.float32]]]:
+    """The narratives with their vectors, without those that the model refuses alone.
+
+    Raises ServiceUnavailableError if it refuses any text, unless it `is_well`.
+    """
+    try:
+        vectors = embedder.embed([narrative.text for narrative in narratives])
+    except RefusedTextError as error:
+        if not is_well:
+            _try_out(embedder)
+        if len(narratives) == 1:
+            _log.warning("%s makes no vector of %s: %s", embedder.name, narratives[0].key, error)
+            return []
+        middle = len(narratives) // 2
+        halves = (narratives[:middle], narratives[middle:])
+        return [pair for half in halves for pair in _embed(embedder, half, is_well=True)]
+    return list(zip(narratives, vectors, strict=True))
+
+
+def _try_out(embedder: Embedder) -> None:
+    try:
+        embedder.embed(["test"])
+    except RefusedTextError as error:
+        raise ServiceUnavailableError(f"no text at all is embedded: {error}") from None
+
+
 def _write(
     conn: Connection, workspace: int, embedder: Embedder, narratives: Sequence[_Narrative]
 ) -> int:
-    vectors = embedder.embed([narrative.text for narrative in narratives])
+    embedded = _embed(embedder, narratives)
 
     def values(narrative: _Narrative, vector: Any) -> tuple[Any, ...]:
         return (
@@ -213,7 +250,7 @@ def _write(
             *(narrative.occurred_at, narrative.significance, RULE_VERSION),
         )
 
-    staged = stage(conn, "memory_vectors", _COLUMNS, map(values, narratives, vectors))
+    staged = stage(conn, "memory_vectors", _COLUMNS, starmap(values, embedded))
     names = ", ".join(_COLUMNS)
     changing = _COLUMNS[4:]
     return conn.execute(

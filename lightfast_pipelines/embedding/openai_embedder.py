@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lightfast_pipelines.embedding.embedder import EmbeddingUsage, plain_text
+from lightfast_pipelines.embedding.embedder import EmbeddingUsage, RefusedTextError, plain_text
 from lightfast_pipelines.inbox.isolation import ServiceUnavailableError
 from lightfast_pipelines.settings import Settings
 from lightfast_pipelines.settings.services import MOST_DIMENSIONS, OpenAIModel
@@ -38,10 +38,6 @@ _LONGEST_PAUSE = 20.0
 _FIRST_PAUSE = 0.5
 # How far from 1 a vector's length may be. Answers are rounded to float32, which is 1e-6.
 _LENGTH_TOLERANCE = 0.01
-
-
-class RefusedTextError(ValueError):
-    """The service refused a request for its texts, or made an unusable vector of one of them."""
 
 
 class OpenAIEmbedder:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
@@ -12,12 +12,18 @@ from lightfast_pipelines.embedding.openai_embedder import openai_embedder
 from lightfast_pipelines.jobs.when_due import job_with_schedule
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.model_pauses import current_pause
 
 
 def _due(_context: dg.ScheduleEvaluationContext, conn: Connection) -> Mapping[str, str] | str:
-    has_hosted = openai_embedder(settings()) is not None
-    if layers_due(conn) or (has_hosted and layers_due(conn, for_hosted=True)):
+    if layers_due(conn):
         return {}
+    embedder = openai_embedder(settings())
+    if embedder is not None and layers_due(conn, for_hosted=True):
+        pause = current_pause(conn, embedder.provider)
+        if pause is None or pause.until <= datetime.now(UTC):
+            return {}
+        return f"{pause.error}; asked again after {pause.until:%H:%M:%S} UTC"
     return "no cluster, person or entity has changed"
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lightfast_pipelines.embedding.embedder import EmbeddingUsage
+from lightfast_pipelines.embedding.embedder import EmbeddingUsage, RefusedTextError
 from lightfast_pipelines.embedding.index import VIEWS, Vectors
 from lightfast_pipelines.embedding.layers import (
     LayersReport,
@@ -300,10 +300,13 @@ class HostedEmbedder(CountingEmbedder):
     def __init__(self) -> None:
         super().__init__("hosted")
         self.is_away = False
+        self.refused: str | None = None
 
     def embed(self, texts: Any) -> NDArray[np.float32]:
         if self.is_away:
             raise ServiceUnavailableError("it does not answer")
+        if self.refused is not None and any(self.refused in text for text in texts):
+            raise RefusedTextError("400")
         return super().embed(texts)
 
     def take_usage(self) -> EmbeddingUsage:
@@ -343,6 +346,43 @@ def test_a_hosted_model_makes_its_own_of_what_it_embedded_and_its_outage_delays_
     make_layers(conn, WordLlamaEmbedder())
     make_hosted_layers(conn, hosted, day=DAY)
     assert _all(conn) == []
+
+
+def test_a_text_that_the_hosted_model_refuses_leaves_all_other_vectors_and_the_local_ones(
+    conn: Connection, memory: Memory
+) -> None:
+    hosted = HostedEmbedder()
+    set_model(conn, hosted.name)
+    memory.observation(PULL, "Retry the payment")
+    memory.observation(ISSUE, "Poison")
+    embed_pending(conn, WordLlamaEmbedder(), PgVectorIndex(conn), max_rows=10)
+    ids = [row[0] for row in conn.execute("SELECT id FROM lightfast.observations")] * 3
+    PgVectorIndex(conn).upsert(
+        Vectors("hosted", [memory.workspace_id] * 6, ids, VIEWS * 2, hosted.embed(["x"] * 6))
+    )
+    hosted.refused = "Poison"
+    assert make_layers(conn, WordLlamaEmbedder()).written == {"entities": 2}
+    report = make_hosted_layers(conn, hosted, day=DAY)
+    assert (report.written, report.failures, report.unavailable) == ({"entities": 1}, 0, None)
+    assert (layers_due(conn), layers_due(conn, for_hosted=True)) == (0, 0)
+
+
+def test_a_service_that_refuses_every_text_is_away_and_no_entity_is_at_fault(
+    conn: Connection, memory: Memory
+) -> None:
+    hosted = HostedEmbedder()
+    set_model(conn, hosted.name)
+    pull = memory.observation(PULL, "Retry the payment")
+    embed_pending(conn, WordLlamaEmbedder(), PgVectorIndex(conn), max_rows=10)
+    PgVectorIndex(conn).upsert(
+        Vectors("hosted", [memory.workspace_id] * 3, [pull] * 3, VIEWS, hosted.embed(["x"] * 3))
+    )
+    hosted.refused = ""
+    make_layers(conn, WordLlamaEmbedder())
+    report = make_hosted_layers(conn, hosted, day=DAY)
+    assert (report.unavailable, report.failures) == ("no text at all is embedded: 400", 0)
+    hosted.refused = None
+    assert make_hosted_layers(conn, hosted, day=DAY).written == {"entities": 1}
 
 
 def test_newer_rules_make_all_again(

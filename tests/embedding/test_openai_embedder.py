@@ -9,11 +9,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lightfast_pipelines.embedding.openai_embedder import (
-    OpenAIEmbedder,
-    RefusedTextError,
-    openai_embedder,
-)
+from lightfast_pipelines.embedding.embedder import RefusedTextError
+from lightfast_pipelines.embedding.openai_embedder import OpenAIEmbedder, openai_embedder
 from lightfast_pipelines.inbox.isolation import ServiceUnavailableError
 from lightfast_pipelines.settings import Settings
 from tests.servers.openai import KEY, Embeddings, serve_openai, vector_of
