@@ -215,16 +215,21 @@ class PineconeIndex:
                 return
             failure: Exception = IndexUnusable(
                 f"Pinecone has no index {self._index_name}: create it, or set PINECONE_INDEX to the "
-                f"name of another ({_shortened(error)})"
+                f"name of another ({self._shortened(error)})"
             )
         except PineconeError as error:
-            failure = _worded(error, operation)
+            failure = _worded(error, operation, self._shortened(error))
         else:
             self.usage.vectors[operation] = self.usage.vectors.get(operation, 0) + vectors
             return
         self.usage.failures[operation] = self.usage.failures.get(operation, 0) + 1
         self.usage.last_error = str(failure)
         raise failure from None
+
+    def _shortened(self, error: Exception) -> str:
+        # A proxy may answer with the request's headers.
+        message = str(error).replace(self._api_key.get_secret_value(), "…")
+        return f"{type(error).__name__}: {mask_text(message)[:200]}"
 
     def _count_units(self, operation: str, usage: Any) -> None:
         if usage is not None and usage.read_units:
@@ -254,8 +259,8 @@ def pinecone_index(settings: Settings) -> PineconeIndex | None:
     )
 
 
-def _worded(error: Exception, operation: str) -> Exception:
-    """The error by what follows from it. Pinecone's messages do not hold the key."""
+def _worded(error: Exception, operation: str, text: str) -> Exception:
+    """The error by what follows from it, with `text` to say what it was."""
     from pinecone.errors import (
         ApiError,
         ForbiddenError,
@@ -265,7 +270,6 @@ def _worded(error: Exception, operation: str) -> Exception:
         UnauthorizedError,
     )
 
-    text = _shortened(error)
     if isinstance(error, UnauthorizedError | ForbiddenError):
         return IndexUnusable(f"Pinecone refuses the key, check PINECONE_API_KEY: {text}")
     if isinstance(error, PaymentRequiredError):
@@ -278,10 +282,6 @@ def _worded(error: Exception, operation: str) -> Exception:
         return IndexAway(f"Pinecone's rate limit is used up: {text}")
     # Time-outs, cut connections, answers that are cut off, 5xx.
     return IndexAway(f"Pinecone does not answer properly: {text}")
-
-
-def _shortened(error: Exception) -> str:
-    return f"{type(error).__name__}: {mask_text(str(error))[:200]}"
 
 
 def _numbers(vector: NDArray[np.float32]) -> list[float]:

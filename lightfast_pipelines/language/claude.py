@@ -238,7 +238,10 @@ def _explained(error: Exception, key: str) -> Exception:
     import httpx2
 
     if isinstance(error, anthropic.APIStatusError):
-        message = f"{error.status_code} {error.type or ''}: {error.api_message or 'no message'}"
+        kind = f" ({error.type})" if error.type else ""
+        hint = ": check ANTHROPIC_API_KEY" if error.status_code in {401, 403} else ""
+        said = f": {error.api_message}" if error.api_message else ""
+        message = f"Anthropic answered {error.status_code}{kind}{hint}{said}"
         if error.status_code in _TOO_MUCH:
             return PromptRejectedError(_shown(message, key))
         return ModelUnavailableError(_shown(message, key), retry_after=_retry_after(error))

@@ -170,6 +170,15 @@ def test_an_index_of_another_dimension_or_metric_says_what_to_change(
     connect(served).check(256)
 
 
+def test_an_answer_that_holds_the_key_is_shown_without_it(served: Served, connect: Connect) -> None:
+    index = connect(served)
+    told = {"code": 7, "message": f"Forbidden: api-key: {KEY}", "details": []}
+    served.faults.append(Fault(status=403, body=told))
+    with pytest.raises(IndexUnusable, match="Forbidden") as caught:
+        index.check(256)
+    assert KEY not in f"{caught.value} {index.usage.last_error}"
+
+
 def test_a_missing_index_and_a_refused_key_say_what_to_change_without_the_key(
     served: Served,
     connect: Connect,
