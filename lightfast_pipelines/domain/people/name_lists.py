@@ -49,6 +49,10 @@ GENERIC_WORDS = frozenset(
     }
 )
 
+# Generic words that are names too: `Travis Oakley`, `Nil Oakley` and `Ann Root` are people.
+GENERIC_GIVEN = frozenset({"travis", "nil"})
+GENERIC_FAMILY = frozenset({"travis", "jenkins", "guest", "root"})
+
 # Generic only where nothing else is in the name: `Bar`, `Na` and `You` are names too.
 GENERIC_ALONE = frozenset(
     {
@@ -77,6 +81,8 @@ GENERIC_NAMES = frozenset(
     {
         *("doe john", "doe jane", "doe jon", "bloggs joe", "max mustermann", "erika mustermann"),
         *("bar foo", "jane roe", "richard roe", "john public q", "joe schmoe"),
+        # What BSD systems call root.
+        "charlie root",
     }
 )
 

@@ -11,6 +11,8 @@ from lightfast_pipelines.domain.people.name_lists import (
     COMMON_FAMILY,
     COMMON_NAMES,
     GENERIC_ALONE,
+    GENERIC_FAMILY,
+    GENERIC_GIVEN,
     GENERIC_NAMES,
     GENERIC_WORDS,
     GIVEN_NAMES,
@@ -116,7 +118,7 @@ def read_name(name: str | None) -> PersonName:
     spelled = _words(_fold(text.casefold().translate(_SPELLED_OUT)))
     is_generic = (
         all(each in GENERIC_ALONE for each in words)
-        or any(each in GENERIC_WORDS for each in words)
+        or (any(each in GENERIC_WORDS for each in words) and (is_one_word or not _is_name(words)))
         or word in GENERIC_WORDS
         or " ".join(sorted(words)) in GENERIC_NAMES
     )
@@ -149,6 +151,16 @@ def _words(folded: str) -> tuple[str, ...]:
     while len(words) > 2 and words[-1] in TITLES:
         words.pop()
     return tuple(words)
+
+
+def _is_name(words: tuple[str, ...]) -> bool:
+    """Whether the generic word among them is a person's: `Travis Oakley`, `Ann Root`, not `Travis CI`."""
+    generic = [each for each in words if each in GENERIC_WORDS]
+    others = {each for each in words if len(each) > 1} - set(generic)
+    if len(generic) != 1 or not others or others & GENERIC_ALONE:
+        return False
+    is_given = words[0] in GENERIC_GIVEN
+    return is_given or (words[0] in GIVEN_NAMES and words[-1] in GENERIC_FAMILY)
 
 
 def is_common(words: tuple[str, ...]) -> bool:
