@@ -1,6 +1,7 @@
 """What clusters are compared with: divisions of commits that a few lines could make.
 
-`by_former_rule` is what the memory did before: four features by logistic regression, average linkage.
+`by_former_rule` is the rule with a model of four features and a fixed threshold (logistic regression,
+average linkage), which the rule in use replaced.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Categories by keywords alone: the baselines that the category model is compared with.
 
-`by_pattern` are the patterns with which the original fell back when its language model failed. `by_word`
-are better ones, made by hand: the most telling kind of work first. `by_word_and_file` asks the changed
-files before the words.
+`by_pattern` has coarse patterns, such as one keeps for when a language model fails. `by_word` has better
+ones, made by hand, the most specific kind of work first. `by_word_and_file` looks at the changed files
+before the words.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ _TEXT_OF = ("title", "body", "message", "name")
 
 
 def by_regex(judged: Judged, verdict: Verdict) -> bool:
-    """Whether the regex makes this edge. It is given the right subject and text for nothing."""
+    """Whether the regex makes this edge; it is told the right subject and text."""
     label = verdict.label
     payload = json.loads(judged.sent.body)
     text = _text(judged.sent, label.subject, payload)

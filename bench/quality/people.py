@@ -1,4 +1,4 @@
-"""Compares who is who by the rule with the mailmaps of histories, beside simple baselines.
+"""Compares who is who according to the rule with the mailmaps of histories, beside simple baselines.
 
 `python -m bench.quality.people [FOLDER]` prints it; FOLDER is the corpus (default ../shared/corpus). Only
 people with more than one alias are covered by a mailmap, so pairs are counted among their aliases. A

@@ -1,4 +1,4 @@
-"""How good the memory is: the last recorded measurement, and how its figures went over time."""
+"""How good the memory is: the last recorded measurement, and how its figures changed over time."""
 
 import base64
 import io

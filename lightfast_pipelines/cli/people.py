@@ -15,7 +15,7 @@ from lightfast_pipelines.cli.options import AsJson
 from lightfast_pipelines.cli.root import Failure
 
 if TYPE_CHECKING:
-    from lightfast_pipelines.people.decisions import RecordedDecision, Verdict
+    from lightfast_pipelines.people.decisions import PairVerdict, RecordedDecision
     from lightfast_pipelines.people.identities_named import KnownIdentity
     from lightfast_pipelines.people.review_list import ReviewedPair
     from lightfast_pipelines.store.database import Connection
@@ -184,7 +184,7 @@ def _organisation(conn: Connection, given: str | None) -> str:
 
 
 def _decide(
-    verdict: Verdict,
+    verdict: PairVerdict,
     first: str,
     second: str | None,
     *,

@@ -1,4 +1,4 @@
-"""The small model that chooses a category from title and changed files: a sum of weights of features."""
+"""The small model that chooses a category from the title and the changed files: a sum of weights of features."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from lightfast_pipelines.domain.category_features import features
 from lightfast_pipelines.domain.classification_weights import BIAS, LEARNED, WEIGHTS
 
-# Features that say something by themselves. The number of files is evidence only beside these.
-_TELLING = ("w:", "1:", "b:", "all:", "most:")
+# Features that are evidence by themselves. The others, such as the number of files, only add to these.
+_EVIDENCE = ("w:", "1:", "b:", "all:", "most:")
 
 
 @dataclass(frozen=True, slots=True)
 class CategoryModel:
-    """Weights by feature and for all, in hundredths of a logit, one for each category of LEARNED."""
+    """The weights of each feature and the bias, in hundredths of a logit, by category of LEARNED."""
 
     weights: Mapping[str, tuple[int, ...]]
     bias: tuple[int, ...]
@@ -23,14 +23,14 @@ class CategoryModel:
     def choose(self, title: str, paths: Sequence[str] | None) -> tuple[str, float]:
         """The category and its probability; `other` without any evidence."""
         sums = list(self.bias)
-        is_told = False
+        has_evidence = False
         for name in features(title, paths):
             weights = self.weights.get(name)
             if weights is not None:
-                is_told = is_told or name.startswith(_TELLING)
+                has_evidence = has_evidence or name.startswith(_EVIDENCE)
                 # Whole numbers have the same sum in any order.
                 sums = [total + weight for total, weight in zip(sums, weights, strict=True)]
-        if not is_told:
+        if not has_evidence:
             return "other", 0.0
         best = max(sums)
         odds = sum([math.exp((total - best) / 100) for total in sums])

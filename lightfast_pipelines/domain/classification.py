@@ -157,8 +157,8 @@ class Classification:
     """The category, up to three others that are stated too, and the conventional prefix, if any.
 
     `is_certain` if the event, a prefix, a label or a word states the category, or the model gives it a
-    probability of 0.6: on projects left out that are half of its choices, and 71 % of them are right, of
-    all its choices 62 %.
+    probability of 0.6 or more. On projects that the model has not seen, half of its choices are certain;
+    71 % of these are right, and 62 % of all choices.
     """
 
     category: str

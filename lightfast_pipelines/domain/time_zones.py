@@ -51,7 +51,7 @@ class TimeZone:
 def time_zone_of(
     acts: Sequence[float], offsets: Iterable[tuple[float, int]], *, half_life: float
 ) -> TimeZone | None:
-    """The more certain of both guesses; None if there is too little to tell.
+    """The more certain of the two guesses; None if there is too little to tell.
 
     `acts` are times in seconds since 1970, `offsets` are (time, minutes east of UTC) of commits. Offsets
     lose half of their weight in each `half_life`, as people move.

@@ -87,6 +87,6 @@ def folder_of(paths: Sequence[str]) -> str | None:
 
 
 def _is_repository(statement: Statement, folder: str) -> bool:
-    """A package that is named as its repository says nothing about the work."""
+    """Whether the folder is named like its repository, which says nothing about the work."""
     scope = statement.scope
     return scope is not None and scope.repository_name.rpartition("/")[2].lower() == folder

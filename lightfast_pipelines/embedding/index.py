@@ -144,7 +144,7 @@ class LayeredIndex(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class VectorRecord:
     """A vector as a hosted index stores it. `values` is not all zeros."""
 
     id: str
@@ -168,7 +168,7 @@ class HostedIndex(LayeredIndex, Protocol):
 
     usage: IndexUsage
 
-    def upsert(self, tenant: Tenant, records: Sequence[Record]) -> None:
+    def upsert(self, tenant: Tenant, records: Sequence[VectorRecord]) -> None:
         """Writes the records, replacing those of the same id. Raises IndexAway, IndexUnusable, or
         RecordRefused."""
         ...

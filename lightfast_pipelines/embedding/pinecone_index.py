@@ -25,9 +25,9 @@ from lightfast_pipelines.embedding.index import (
     IndexUnusable,
     IndexUsage,
     Layer,
-    Record,
     RecordRefused,
     Tenant,
+    VectorRecord,
 )
 from lightfast_pipelines.embedding.pinecone_names import namespace_of
 from lightfast_pipelines.settings import Settings
@@ -111,7 +111,7 @@ class PineconeIndex:
                 f"pgvector: {create}"
             )
 
-    def upsert(self, tenant: Tenant, records: Sequence[Record]) -> None:
+    def upsert(self, tenant: Tenant, records: Sequence[VectorRecord]) -> None:
         """Writes the records in requests of a bounded size."""
         index, namespace = self._index(), self.namespace(tenant)
         for request in _requests(records):
@@ -288,7 +288,7 @@ def _numbers(vector: NDArray[np.float32]) -> list[float]:
     return [float(number) for number in vector.astype("float64").round(_DECIMALS).tolist()]
 
 
-def _requests(records: Sequence[Record]) -> Iterator[list[Mapping[str, Any]]]:
+def _requests(records: Sequence[VectorRecord]) -> Iterator[list[Mapping[str, Any]]]:
     request: list[Mapping[str, Any]] = []
     size = 0
     for record in records:

@@ -19,12 +19,12 @@ from lightfast_pipelines.embedding.index import (
     IndexAway,
     IndexUnusable,
     Layer,
-    Record,
     RecordRefused,
     Tenant,
+    VectorRecord,
 )
 from lightfast_pipelines.embedding.pinecone_names import vector_ids
-from lightfast_pipelines.embedding.projection_records import Thing, read_records
+from lightfast_pipelines.embedding.projection_records import IndexedItem, read_records
 from lightfast_pipelines.embedding.projection_state import (
     IndexState,
     adopt,
@@ -53,7 +53,9 @@ class ProjectionReport:
     error: str | None = None
     seconds: float = 0.0
 
-    def count(self, things: Sequence[Thing], records: Mapping[Thing, list[Record]]) -> None:
+    def count(
+        self, things: Sequence[IndexedItem], records: Mapping[IndexedItem, list[VectorRecord]]
+    ) -> None:
         for thing in things:
             counts = self.sent if records.get(thing) else self.deleted
             counts[thing.layer] = counts.get(thing.layer, 0) + 1
@@ -176,9 +178,9 @@ class _Run:
             if not changes:
                 return
             # A thing that changed several times is sent once.
-            things = dict.fromkeys(Thing(*change[1:]) for change in changes)
+            things = dict.fromkeys(IndexedItem(*change[1:]) for change in changes)
             refused = self._send(list(things))
-            done = [change[0] for change in changes if Thing(*change[1:]) not in refused]
+            done = [change[0] for change in changes if IndexedItem(*change[1:]) not in refused]
             self._forget_changes(done)
             self._count_attempts(changes, refused)
             self._end_page(len(changes))
@@ -187,7 +189,7 @@ class _Run:
     def try_refused_again(self) -> None:
         """Sends what the index refused in an earlier run, one by one."""
         for change, *thing in self._conn.execute(_REFUSED, (MOST_ATTEMPTS,)).fetchall():
-            single = Thing(*thing)
+            single = IndexedItem(*thing)
             refused = self._send([single], is_proven=True)
             if refused:
                 self._count_attempts([(change, *single)], refused)
@@ -213,7 +215,9 @@ class _Run:
             if not rows:
                 return
             after = rows[-1][0]
-            self._queue_refused(self._send([Thing(ws, "observations", key) for _, ws, key in rows]))
+            self._queue_refused(
+                self._send([IndexedItem(ws, "observations", key) for _, ws, key in rows])
+            )
             self._conn.execute(
                 "UPDATE lightfast.hosted_index SET filled_observation = %s", (after,)
             )
@@ -233,13 +237,15 @@ class _Run:
             if not rows:
                 return
             workspace, layer, key = map(str, rows[-1])
-            self._queue_refused(self._send([Thing(*row) for row in rows]))
+            self._queue_refused(self._send([IndexedItem(*row) for row in rows]))
             self._conn.execute(
                 "UPDATE lightfast.hosted_index SET filled_vector = %s", ([workspace, layer, key],)
             )
             self._end_page(len(rows))
 
-    def _send(self, things: Sequence[Thing], *, is_proven: bool = False) -> dict[Thing, str]:
+    def _send(
+        self, things: Sequence[IndexedItem], *, is_proven: bool = False
+    ) -> dict[IndexedItem, str]:
         """Brings these things up to date in the index; returns those that it refuses, with the reason.
 
         Raises IndexUnusable if it refuses several things and takes none, unless it `is_proven` to work.
@@ -250,7 +256,7 @@ class _Run:
         records = read_records(self._conn, things, self._model)
         self._conn.commit()
         name_namespaces(self._conn, self._index, list(tenants.values()))
-        refused: dict[Thing, str] = {}
+        refused: dict[IndexedItem, str] = {}
         for tenant in tenants.values():
             own = [thing for thing in things if thing.workspace_id == tenant.workspace_id]
             refused |= dict(
@@ -266,8 +272,11 @@ class _Run:
         return refused
 
     def _upsert(
-        self, tenant: Tenant, things: Sequence[Thing], records: Mapping[Thing, list[Record]]
-    ) -> Iterator[tuple[Thing, str]]:
+        self,
+        tenant: Tenant,
+        things: Sequence[IndexedItem],
+        records: Mapping[IndexedItem, list[VectorRecord]],
+    ) -> Iterator[tuple[IndexedItem, str]]:
         """Sends the things, in halves if one of them is refused; yields those that are, with the reason."""
         if not things:
             return
@@ -281,7 +290,7 @@ class _Run:
             yield from self._upsert(tenant, things[:middle], records)
             yield from self._upsert(tenant, things[middle:], records)
 
-    def _tenants(self, things: Sequence[Thing]) -> dict[int, Tenant]:
+    def _tenants(self, things: Sequence[IndexedItem]) -> dict[int, Tenant]:
         rows = self._conn.execute(
             "SELECT id, org_id, slug FROM lightfast.workspaces WHERE id = ANY(%s) ORDER BY id",
             (sorted({thing.workspace_id for thing in things}),),
@@ -302,11 +311,11 @@ class _Run:
         )
 
     def _count_attempts(
-        self, changes: Sequence[tuple[int, int, str, str]], refused: Mapping[Thing, str]
+        self, changes: Sequence[tuple[int, int, str, str]], refused: Mapping[IndexedItem, str]
     ) -> None:
         self._report.refused += len(refused)
         for change, workspace_id, layer, key in changes:
-            reason = refused.get(Thing(workspace_id, cast("Layer", layer), key))
+            reason = refused.get(IndexedItem(workspace_id, cast("Layer", layer), key))
             if reason is not None:
                 self._conn.execute(
                     """
@@ -315,7 +324,7 @@ class _Run:
                     (reason[:300], change),
                 )
 
-    def _queue_refused(self, refused: Mapping[Thing, str]) -> None:
+    def _queue_refused(self, refused: Mapping[IndexedItem, str]) -> None:
         self._report.refused += len(refused)
         for thing, reason in refused.items():
             self._conn.execute(

@@ -13,7 +13,7 @@ from typing import Any, LiteralString, NamedTuple
 
 import msgspec
 
-from lightfast_pipelines.embedding.index import Layer, Record, View
+from lightfast_pipelines.embedding.index import Layer, VectorRecord, View
 from lightfast_pipelines.embedding.pinecone_names import vector_ids
 from lightfast_pipelines.store.database import Connection
 
@@ -21,7 +21,7 @@ _TITLE = 200
 _SNIPPET = 500
 
 
-class Thing(NamedTuple):
+class IndexedItem(NamedTuple):
     """What an index has vectors of."""
 
     workspace_id: int
@@ -55,18 +55,18 @@ WHERE v.model = %(model)s AND vector_norm(v.vector) > 0
 
 
 def read_records(
-    conn: Connection, things: Sequence[Thing], model: str
-) -> Mapping[Thing, list[Record]]:
+    conn: Connection, things: Sequence[IndexedItem], model: str
+) -> Mapping[IndexedItem, list[VectorRecord]]:
     """The records of each thing, by this model; none for a thing that is gone or has no such vector."""
-    records: dict[Thing, list[Record]] = defaultdict(list)
+    records: dict[IndexedItem, list[VectorRecord]] = defaultdict(list)
     for thing, record in (*_observations(conn, things, model), *_derived(conn, things, model)):
         records[thing].append(record)
     return records
 
 
 def _observations(
-    conn: Connection, things: Sequence[Thing], model: str
-) -> Iterator[tuple[Thing, Record]]:
+    conn: Connection, things: Sequence[IndexedItem], model: str
+) -> Iterator[tuple[IndexedItem, VectorRecord]]:
     wanted = [thing for thing in things if thing.layer == "observations"]
     if not wanted:
         return
@@ -93,14 +93,14 @@ def _observations(
             "actor": name,
         }
         yield (
-            Thing(workspace_id, "observations", key),
+            IndexedItem(workspace_id, "observations", key),
             _record(_id("observations", key, view), vector, metadata),
         )
 
 
 def _derived(
-    conn: Connection, things: Sequence[Thing], model: str
-) -> Iterator[tuple[Thing, Record]]:
+    conn: Connection, things: Sequence[IndexedItem], model: str
+) -> Iterator[tuple[IndexedItem, VectorRecord]]:
     wanted = [thing for thing in things if thing.layer != "observations"]
     if not wanted:
         return
@@ -120,7 +120,7 @@ def _derived(
             "kind": kind,
             "snippet": snippet,
         }
-        yield Thing(workspace_id, layer, key), _record(_id(layer, key), vector, metadata)
+        yield IndexedItem(workspace_id, layer, key), _record(_id(layer, key), vector, metadata)
 
 
 def _common(
@@ -141,9 +141,9 @@ def _id(layer: Layer, key: str, view: View | None = None) -> str:
     return next(each for each in ids if view is None or each.endswith(f"#{view}"))
 
 
-def _record(identifier: str, vector: str, metadata: Mapping[str, Any]) -> Record:
+def _record(identifier: str, vector: str, metadata: Mapping[str, Any]) -> VectorRecord:
     import numpy as np
 
     values = np.asarray(msgspec.json.decode(vector, type=list[float]), np.float32)
     known = {name: value for name, value in metadata.items() if value not in (None, "", [])}
-    return Record(identifier, values, known)
+    return VectorRecord(identifier, values, known)

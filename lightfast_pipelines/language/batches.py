@@ -23,9 +23,9 @@ from lightfast_pipelines.language.contents import (
 from lightfast_pipelines.language.observations import PROMPT_VERSION
 from lightfast_pipelines.language.parts import answers_in
 from lightfast_pipelines.language.port import (
-    BatchResult,
     ModelUnavailableError,
     PromptRejectedError,
+    PromptResult,
     TokenCounts,
 )
 from lightfast_pipelines.store.database import Connection
@@ -198,7 +198,7 @@ def _store(
     asker: Asker,
     batch: OpenBatch,
     contents: dict[str, dict[int, BatchedContent]],
-    results: Sequence[BatchResult],
+    results: Sequence[PromptResult],
 ) -> list[Content]:
     """Stores what came of the batch, and forgets it, in one transaction."""
     answers: list[NewAnswer] = []

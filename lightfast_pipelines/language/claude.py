@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from lightfast_pipelines.domain.secrets.masking import mask_text
 from lightfast_pipelines.language.port import (
     NO_LANGUAGE,
-    BatchResult,
     Ending,
     Language,
     ModelUnavailableError,
     Prompt,
     PromptRejectedError,
+    PromptResult,
     Reply,
     SubmittedBatch,
     TokenCounts,
@@ -101,7 +101,7 @@ class Claude:
 
         return self._call(recent)
 
-    def results(self, batch_id: str) -> Iterator[BatchResult]:
+    def results(self, batch_id: str) -> Iterator[PromptResult]:
         # Read as a whole before any is used: a connection may be cut in the middle of a line.
         yield from self._call(
             lambda client: [_result(line) for line in client.messages.batches.results(batch_id)]
@@ -192,12 +192,12 @@ def _batch(batch: MessageBatch) -> SubmittedBatch:
     )
 
 
-def _result(line: MessageBatchIndividualResponse) -> BatchResult:
+def _result(line: MessageBatchIndividualResponse) -> PromptResult:
     result = line.result
     if result.type == "succeeded":
-        return BatchResult(line.custom_id, _reply(result.message))
+        return PromptResult(line.custom_id, _reply(result.message))
     rejected = result.type == "errored" and result.error.error.type == "invalid_request_error"
-    return BatchResult(line.custom_id, rejected=rejected)
+    return PromptResult(line.custom_id, rejected=rejected)
 
 
 def _retry_after(error: BaseException) -> float | None:

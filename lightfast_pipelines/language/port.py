@@ -88,7 +88,7 @@ class SubmittedBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class BatchResult:
+class PromptResult:
     """What became of one prompt of a batch.
 
     There is a `reply`, or the prompt was `rejected`, or it was not asked (the batch expired or was
@@ -125,7 +125,7 @@ class LanguageModel(Protocol):
         """The batches that were submitted after this time, by anybody."""
         ...
 
-    def results(self, batch_id: str) -> Iterator[BatchResult]:
+    def results(self, batch_id: str) -> Iterator[PromptResult]:
         """The results of a batch that is over, in any order."""
         ...
 

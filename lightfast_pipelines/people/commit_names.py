@@ -1,7 +1,7 @@
 """Names of accounts that only their commits name.
 
 Vercel's webhooks identify an account by its id alone, and capture names it after the author of the commits
-whose pushes it deployed. That is how an account is shown, and no evidence of who it is: nobody vouches
+whose pushes it deployed. Such a name only shows the account. It is not evidence of who it is, as nobody vouches
 for it. If several people wrote those commits, the account keeps its own name.
 """
 

@@ -14,7 +14,7 @@ from datetime import datetime
 from lightfast_pipelines.people.actors import decide_actors
 from lightfast_pipelines.people.decisions import (
     IdentityPair,
-    Verdict,
+    PairVerdict,
     decision_history,
     pair_of,
     record_decision,
@@ -39,7 +39,7 @@ class DecidedPair:
     """What became of a decision: the actors of both identities, and how many identities moved."""
 
     pair_id: str
-    verdict: Verdict
+    verdict: PairVerdict
     left: KnownIdentity
     right: KnownIdentity
     moved: int
@@ -48,7 +48,7 @@ class DecidedPair:
 def decide_pair(
     conn: Connection,
     pair: IdentityPair,
-    verdict: Verdict,
+    verdict: PairVerdict,
     *,
     by: str,
     now: datetime,
@@ -106,7 +106,7 @@ def _contradiction(
     right: KnownIdentity,
     contradicted: Sequence[str],
 ) -> str:
-    """Which decisions about others of the same people say otherwise."""
+    """The message of a refusal: which decisions about the same people say otherwise."""
     actors = [actor for actor in (left.actor_id, right.actor_id) if actor is not None]
     actor_of = {each.key: each.actor_id for each in identities_of_actors(conn, pair.org_id, actors)}
     against = contradicted or [

@@ -1,4 +1,4 @@
-"""What people decided about two identities: an input that is only added to.
+"""What people decided about two identities: an input to which rows are only added.
 
 A decision names identities by their natural keys, as a rebuild gives their rows new numbers. The latest
 decision about a pair counts.
@@ -15,7 +15,7 @@ from typing import Literal
 from lightfast_pipelines.domain.people.identities import Decision
 from lightfast_pipelines.store.database import Connection
 
-Verdict = Literal["accept", "reject", "undo"]
+PairVerdict = Literal["accept", "reject", "undo"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class RecordedDecision:
     pair_id: str
     left_key: str
     right_key: str
-    verdict: Verdict
+    verdict: PairVerdict
     decided_by: str
     decided_at: datetime
     note: str | None
@@ -57,7 +57,7 @@ def pair_of(org_id: str, key: str, other_key: str) -> IdentityPair:
 def record_decision(
     conn: Connection,
     pair: IdentityPair,
-    verdict: Verdict,
+    verdict: PairVerdict,
     *,
     by: str,
     now: datetime,

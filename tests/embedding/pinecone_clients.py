@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from pydantic import SecretStr
 
-from lightfast_pipelines.embedding.index import Record, Tenant
+from lightfast_pipelines.embedding.index import Tenant, VectorRecord
 from lightfast_pipelines.embedding.pinecone_index import PineconeIndex
 from tests.servers.pinecone import KEY
 from tests.servers.serving import Fault, Served
@@ -62,6 +62,6 @@ def vector(*numbers: float, dimensions: int = 256) -> NDArray[np.float32]:
     return np.asarray(values / length if length else values, np.float32)
 
 
-def record(identifier: str, *numbers: float, **metadata: str | int | list[str]) -> Record:
+def record(identifier: str, *numbers: float, **metadata: str | int | list[str]) -> VectorRecord:
     fields = {"layer": "observations", "model": "m", "key": identifier, **metadata}
-    return Record(identifier, vector(*numbers), fields)
+    return VectorRecord(identifier, vector(*numbers), fields)

@@ -13,9 +13,9 @@ from lightfast_pipelines.embedding.index import (
     Filters,
     IndexAway,
     IndexUnusable,
-    Record,
     RecordRefused,
     Tenant,
+    VectorRecord,
 )
 from lightfast_pipelines.embedding.pinecone_index import PineconeIndex
 from lightfast_pipelines.embedding.pinecone_names import namespace_of, vector_ids
@@ -235,7 +235,7 @@ def test_a_vector_that_pinecone_refuses_is_told_apart_from_an_outage(
     served: Served, connect: Connect
 ) -> None:
     index = connect(served)
-    zero = Record("zero", vector(), {"layer": "observations"})
+    zero = VectorRecord("zero", vector(), {"layer": "observations"})
     with pytest.raises(RecordRefused, match="non-zero"):
         index.upsert(ACME, [zero])
     with pytest.raises(RecordRefused, match="Metadata size"):

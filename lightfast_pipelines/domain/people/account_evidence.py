@@ -74,10 +74,10 @@ def _noreply(
     by_login: dict[str, list[int]],
     by_account: dict[str, list[int]],
 ) -> dict[tuple[str, str], list[int]]:
-    """Adds noreply addresses with an account's id to `by_account`; returns those with its login only.
+    """Adds noreply addresses with an account's id to `by_account`; returns those with a login only.
 
-    The result is by account and detail. A login that two accounts had at different times, or that is
-    unknown, names none.
+    The result is by account and detail. A login that is unknown, or that two accounts had at different
+    times, names no account.
     """
     noreply = {
         number: account
@@ -103,9 +103,9 @@ def _noreply(
 
 
 def _of_one_server(people: Sequence[Identity]) -> list[list[int]]:
-    """Groups of Sentry accounts that are the same although one has no server, as comments name none.
+    """Pairs of one Sentry account with and without its server, which comments leave out.
 
-    The name distinguishes it from accounts with the same number on other servers.
+    The name tells it from accounts with the same number on other servers.
     """
     bare: dict[str, int] = {}
     at_server: dict[str, list[int]] = defaultdict(list)

@@ -20,7 +20,7 @@ from lightfast_pipelines.domain.people.identities import Identity
 from lightfast_pipelines.domain.people.likeness import Likeness, likeness
 from lightfast_pipelines.domain.people.names import plain
 
-# A login of more accounts than this is a word.
+# A login that more accounts than this have is an ordinary word.
 _MOST_OF_A_LOGIN = 10
 
 

@@ -1,7 +1,7 @@
 """Evidence of equal addresses in commits, which their authors claim.
 
-An address that many people use joins only those of one name; whose it is where two names commit with
-it is in `address_owners.py`.
+An address that many people use joins only those of one name. `address_owners.py` says whose an address
+is if people of different names commit with it.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ def address_bonds(
     is_bot: Sequence[bool],
     verified: Components,
 ) -> tuple[list[Bond], frozenset[int]]:
-    """Commit identities with one address, and the account that has verified it.
+    """(evidence, borrowers): commit identities with one address, and the account that has verified it.
 
-    Also the identities whose names say nothing, as they committed with the address of somebody else.
+    Borrowers are identities that committed with somebody else's address, so their names say nothing.
     """
     addresses_of = _addresses_of_names(people, clues)
     bonds: list[Bond] = []

@@ -46,10 +46,11 @@ def owners(
     addresses_of: dict[str, set[str]],
     address: str,
 ) -> Ownership:
-    """`members` have the address, `persons` of them are commits of no bot; `addresses_of` names.
+    """Divides the identities that have an address (`members`) among the people who commit with it.
 
-    The owner is who writes the name in more ways than anybody else; without one, each is for themselves.
-    Logins and nicknames belong to the owner.
+    `persons` are the members that are commits and not by bots; `addresses_of` has the addresses of each
+    name. The owner is the person with the most identities; if two have equally many, nobody owns the
+    address and all stay apart. Logins and nicknames belong to the owner.
     """
     groups = _namesakes(clues, persons)
     # A name in another script may be the same name.
@@ -80,7 +81,7 @@ def owners(
 
 
 def _namesakes(clues: Sequence[Clues], persons: Sequence[int]) -> list[_Namesakes]:
-    """Groups of those whose names are a person's: full ones, and first names that everybody knows."""
+    """Groups those that have a person's name: a full name, or a well-known first name."""
     groups: list[_Namesakes] = []
     named = [number for number in persons if _is_of_person(clues[number].name)]
     for number in sorted(named, key=lambda number: (clues[number].name.words, number)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lightfast_pipelines.domain.people.identities import Evidence, Kind
+from lightfast_pipelines.domain.people.identities import Evidence, EvidenceKind
 
 CERTAIN = 0.85
 """Evidence from here on joins identities; weaker evidence makes a doubtful pair."""
@@ -71,5 +71,5 @@ class Bond:
     members: tuple[int, ...]
 
 
-def bond(rule: str, kind: Kind, members: Sequence[int], detail: str) -> Bond:
+def bond(rule: str, kind: EvidenceKind, members: Sequence[int], detail: str) -> Bond:
     return Bond(Evidence(rule, kind, CONFIDENCE[rule], detail), tuple(dict.fromkeys(members)))

@@ -18,7 +18,7 @@ from lightfast_pipelines.domain.people.names import PersonName, plain, read_name
 
 # Shorter ones are initials and words that many people choose.
 SHORTEST_HANDLE = 5
-# Together with the same full name, a shorter one does.
+# Together with the same full name, a shorter one is enough.
 _SHORTEST_WITH_NAME = 4
 # `ann2` is another account of `ann` or another Ann; `vivainio2` is hardly another vivainio.
 _SHORTEST_STEM = 7
@@ -71,7 +71,7 @@ def name_words(clues: Sequence[Clues]) -> frozenset[str]:
 
 
 def is_distinctive(handle: str, words_of_names: frozenset[str]) -> bool:
-    """Whether two people hardly choose the same handle by accident, if it has `SHORTEST_HANDLE` letters."""
+    """Whether two people would hardly choose this handle by accident, if it has `SHORTEST_HANDLE` letters."""
     return (
         len(handle) >= _SHORTEST_WITH_NAME
         and not handle.isdigit()

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from lightfast_pipelines.domain import email_addresses
-from lightfast_pipelines.domain.people.identities import Identity, Kind
+from lightfast_pipelines.domain.people.identities import EvidenceKind, Identity
 
 MOST_IDENTITIES = 100
 """Claimed evidence makes no component larger than this: beyond it, a rule has gone wrong."""
@@ -64,7 +64,7 @@ class Components:
         fewer, other = sorted((a, b), key=lambda root: len(self._apart.get(root, ())))
         return any(self.find(number) == other for number in self._apart.get(fewer, ()))
 
-    def allows(self, a: int, b: int, kind: Kind) -> bool:
+    def allows(self, a: int, b: int, kind: EvidenceKind) -> bool:
         """Whether evidence of this kind may join the components of two identities."""
         if self.are_apart(a, b):
             return False
@@ -80,7 +80,7 @@ class Components:
         fits = self._size[a] + self._size[b] <= MOST_IDENTITIES
         return fits and not (self._has_account[a] and self._has_account[b])
 
-    def join(self, a: int, b: int, kind: Kind) -> bool:
+    def join(self, a: int, b: int, kind: EvidenceKind) -> bool:
         """Joins them if that is allowed; returns whether it is."""
         if not self.allows(a, b, kind):
             return False
@@ -101,7 +101,7 @@ class Components:
             self._is_bot[smaller] = self._is_bot[smaller] or self._is_bot[larger]
             self._has_account[smaller] = self._has_account[smaller] or self._has_account[larger]
 
-    def join_all(self, members: Sequence[int], kind: Kind) -> list[int]:
+    def join_all(self, members: Sequence[int], kind: EvidenceKind) -> list[int]:
         """Joins each member with the first earlier one that allows it.
 
         Returns one member of each component that is left, in the members' order: one if all were joined.

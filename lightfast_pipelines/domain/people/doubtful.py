@@ -11,7 +11,7 @@ from lightfast_pipelines.domain.people.identities import DoubtfulPair, Evidence,
 MOST_DOUBTFUL = 1_000
 """Nobody reviews more: the most certain come first, and the next ones follow once these are decided."""
 
-# Of one piece of evidence: an address of fifty actors is a shared one and makes no fifty pairs.
+# Evidence that more actors share makes no pairs: an address of fifty actors is a shared one.
 _MOST_OF_A_BOND = 10
 
 

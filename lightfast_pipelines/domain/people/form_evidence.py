@@ -1,6 +1,6 @@
 """Evidence of logins that are made of somebody's full name, such as `alee` or `ann.lee` of Ann Lee.
 
-A login names the only person of the organisation whose name gives it.
+Such a login means the only person of the organisation of whose name it can be made.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from lightfast_pipelines.domain.people.names import (
     is_common_family,
 )
 
-# A form that more people's names give than this is not looked at.
+# A login that can be made of more people's names than this is ignored.
 _MOST_PEOPLE = 5
 
 
@@ -54,7 +54,7 @@ def form_bonds(
 def _by_form(
     people: Sequence[Identity], clues: Sequence[Clues], left_out: Container[int]
 ) -> dict[str, dict[tuple[str, str], int]]:
-    """The people by first and last name whose names give a login, each with one identity."""
+    """For each login, the people (first and last name) of whose names it can be made, with an identity."""
     by_form: dict[str, dict[tuple[str, str], int]] = defaultdict(dict)
     for number, identity in enumerate(people):
         name = clues[number].name
@@ -76,18 +76,18 @@ def _rule_of(own: Clues, name: PersonName, handle: str, identity: Identity) -> s
         return "open_form"
     if has_whole_name(handle, name):
         return "whole_name_form"
-    # `davidb` may be of any family name with a B.
+    # `davidb` fits any family name with a B.
     tells_family = name.last in handle or handle.removeprefix(name.first) == _initials(name)
     if is_common_family(name.last) or len(name.last) < 4:
         return "open_form"
     if handle in forms(name):
         return "initial_form" if tells_family else "open_form"
-    # Without an address of its own, as in histories that came from other systems.
+    # Histories that were imported from other systems have placeholders instead of addresses.
     has_address = not email_addresses.is_placeholder_email(identity.email)
     return "open_form" if has_address else "cut_form"
 
 
 def _initials(name: PersonName) -> str:
-    """Of all words after the first name, if there are several."""
+    """The initials of all words after the first name, if there are several."""
     rest = name.words[name.words.index(name.first) + 1 :]
     return "".join(word[0] for word in rest) if len(rest) > 2 else ""

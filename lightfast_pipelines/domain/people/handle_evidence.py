@@ -1,7 +1,7 @@
 """Evidence of handles: a login, a local part of an address, or a name written as one word.
 
-A handle joins two identities only if their names do not contradict, and only if people hardly choose it
-by accident. With an account, it joins commits by the account's login alone.
+A handle joins two identities only if their names do not contradict, and only if people would hardly
+choose it by accident. With an account, it joins commits by the account's login alone.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from lightfast_pipelines.domain.people.names import (
 
 # Without a full name, a shorter word without a digit may be anybody's name.
 _SHORTEST_LOGIN = 6
-# A handle of more identities than this is a word that many people use.
+# A handle that more identities than this have is a word that many people use.
 _MOST_OF_A_HANDLE = 25
 
 
@@ -74,7 +74,7 @@ def _takes_part(identity: Identity) -> bool:
 
 
 def _is_of_many(clues: Sequence[Clues], block: Sequence[int]) -> bool:
-    """Whether people of different full names use it: then it is a word like any other."""
+    """Whether people of different full names use the handle: then it is an ordinary word."""
     names = {clues[number].name for number in block if clues[number].name.is_full}
     return any(likeness(left, right) is Likeness.CONFLICT for left, right in combinations(names, 2))
 
@@ -108,7 +108,7 @@ def _rule_of(
     full = [name for name in (one.name, other.name) if name.is_full]
     if not full and not _is_login(handle, people[left].name, people[right].name):
         return "same_word"
-    # `jsmith` is made of the names of many people, and whose it is an address would say.
+    # `jsmith` can be made of many people's names; only an address would say whose it is.
     has_addresses = not any(
         email_addresses.is_placeholder_email(people[number].email) for number in (left, right)
     )
@@ -123,7 +123,7 @@ def _rule_of(
 
 
 def _is_login(handle: str, left: str | None, right: str | None) -> bool:
-    """Whether a handle is no name or word: `berger` and `Stonebig` may be names, `stonebig34` is none."""
+    """Whether a handle is neither a name nor a word: `berger` may be a name, `stonebig34` is none."""
     if any(letter.isdigit() for letter in handle):
         return True
     are_names = all(

@@ -48,7 +48,7 @@ class Identity:
         return (self.email or "").strip().lower()
 
 
-Kind = Literal["decided", "verified", "claimed"]
+EvidenceKind = Literal["decided", "verified", "claimed"]
 """A person decided it, a provider vouches for it, or a commit's author claims it."""
 
 
@@ -57,7 +57,7 @@ class Evidence:
     """Why two identities may be one: `detail` is what a person reads about it."""
 
     rule: str
-    kind: Kind
+    kind: EvidenceKind
     confidence: float
     detail: str
 

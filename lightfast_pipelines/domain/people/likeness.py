@@ -36,7 +36,7 @@ def likeness(left: PersonName, right: PersonName, handle: str = "") -> Likeness:
 
 
 def full_likeness(left: PersonName, right: PersonName) -> Likeness:
-    """Of two full names."""
+    """The likeness of two full names."""
     if _same_words(left, right):
         return Likeness.SAME
     if (left.first, left.last) == (right.first, right.last):

@@ -23,7 +23,7 @@ from lightfast_pipelines.domain.people.names import (
     with_middle_of,
 )
 
-# More spellings of first and last name than this are many people.
+# A first and last name with more middle names than this belongs to many people.
 _MOST_MIDDLE_NAMES = 12
 
 
@@ -77,7 +77,7 @@ def _blocks(
 def _same_company(
     people: Sequence[Identity], clues: Sequence[Clues], blocks: dict[str, list[int]]
 ) -> list[Bond]:
-    """A common name at one company's domain is one person, but for the names that millions share."""
+    """A common name at one company's domain is one person, except for names that millions share."""
     bonds = []
     for block in blocks.values():
         name = clues[block[0]].name

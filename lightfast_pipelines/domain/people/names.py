@@ -41,9 +41,9 @@ _LETTERS = str.maketrans(
 _SPELLED_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa"})
 _ASIDE = re.compile(r"\([^)]*\)?|\[[^\]]*\]?|\"[^\"]*\"|<[^>]*>?")
 _BETWEEN = re.compile(r"[\s._,;:/|&+·・\u2010-\u2015-]+")
-# What is longer is no name of a person.
+# Anything longer is not a person's name.
 _LONGEST = 200
-# `Ann Lee via Relay`, as relays of mail write.
+# `Ann Lee via Relay`, as mail relays write.
 _VIA = re.compile(r" via .*$", re.IGNORECASE)
 _CAPITALS = re.compile(r"(?:[A-Z][a-z]+){2,3}")
 _CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -54,11 +54,11 @@ _EASTERN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 @dataclass(frozen=True, slots=True)
 class PersonName:
-    """A name, read.
+    """What a name says, in parts.
 
     `words` are without accents and in lower case; `spelled` the same with `ue` for `ü`. A name with
     `is_full` may identify somebody by itself: it has two words or more, and none is generic. `word` is
-    the whole name of those that are written as one word, such as a login.
+    the whole of a name that is written as one word, such as a login.
     """
 
     words: tuple[str, ...] = ()
@@ -66,7 +66,7 @@ class PersonName:
     word: str = ""
     is_full: bool = False
     is_generic: bool = False
-    # The words without initials, and the first and last of these; of initials alone, of all words.
+    # The words without initials, and the first and last of these (of all words if all are initials).
     telling: tuple[str, ...] = ()
     first: str = ""
     last: str = ""
@@ -101,7 +101,7 @@ def _repaired(text: str) -> str:
 def read_name(name: str | None) -> PersonName:
     text = " ".join((name or "")[:_LONGEST].split())
     text = unicodedata.normalize("NFC", _repaired(text))
-    # `MACHINE\ann` is how a machine writes.
+    # A machine writes `MACHINE\ann`.
     if "\\" in text:
         return PersonName(is_generic=True)
     text = _VIA.sub("", text)
@@ -124,7 +124,7 @@ def read_name(name: str | None) -> PersonName:
     )
     telling = [each for each in words if len(each) > 1]
     if len(words) > len(telling) == 1 and words[-1] == telling[0]:
-        # `A. Lee` is as much as the login `alee`.
+        # `A. Lee` says as much as the login `alee`.
         word = "".join(words)
     has_digits = any(letter.isdigit() for each in words for letter in each)
     is_eastern = len(words) == 1 and _EASTERN.search(text) is not None and len(words[0]) > 2

@@ -22,9 +22,9 @@ from lightfast_pipelines.domain.people.likeness import (
 from lightfast_pipelines.domain.people.name_lists import SHORT_FORMS
 from lightfast_pipelines.domain.people.names import PersonName, is_common_family
 
-# Blocks of more different names than this hold a very common name.
+# A block of more different names than this is that of a very common name.
 _MOST_NAMES = 20
-# So many identities of a name are compared with those of another.
+# At most this many identities of a name are compared with those of another name.
 _MOST_COMPARED = 20
 
 
@@ -73,7 +73,7 @@ def _rule_of(left: PersonName, right: PersonName) -> str:
 def _support(
     clues: Sequence[Clues], left: Sequence[int], right: Sequence[int]
 ) -> tuple[int, int, str]:
-    """Two identities, and the login or the company's domain that they share besides."""
+    """An identity of each name, and the login or the company's domain that they share, if any."""
     for one in left[:_MOST_COMPARED]:
         for other in right[:_MOST_COMPARED]:
             shared = {login for login in clues[one].logins & clues[other].logins if len(login) > 3}
