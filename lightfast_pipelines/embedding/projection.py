@@ -98,7 +98,7 @@ def project(
         run.clear_namespaces()
         run.try_refused_again()
         run.send_changes()
-        run.fill(state)
+        run.fill(state, now)
         run.send_changes()
         note_success(conn, now)
     except (IndexAway, IndexUnusable) as error:
@@ -197,14 +197,14 @@ class _Run:
                 self._forget_changes([change])
             self._conn.commit()
 
-    def fill(self, state: IndexState) -> None:
+    def fill(self, state: IndexState, now: datetime) -> None:
         """Sends everything that the tables hold, from where the last run stopped."""
         if state.filled_at is not None:
             self._report.is_filled = True
             return
         self._fill_observations(state.filled_observation)
         self._fill_derived(state.filled_vector)
-        self._conn.execute("UPDATE lightfast.hosted_index SET filled_at = now()")
+        self._conn.execute("UPDATE lightfast.hosted_index SET filled_at = %s", (now,))
         self._conn.commit()
         self._report.is_filled = True
 
