@@ -25,8 +25,8 @@ _COPY = "COPY lightfast_new_vectors (observation_id, view, vector) FROM STDIN (F
 # Candidates of the index for each row that is asked for, and their least number.
 _CANDIDATES = 2
 _LEAST_CANDIDATES = 40
-# How many candidates the index keeps in sight while it searches: among 60,000 vectors recall@10 is 0.94
-# with 100 and 0.99 with 200, in the same 7 ms.
+# How many candidates the index keeps in sight while it searches: among 60,000 vectors recall@10 is 0.97
+# with 200, and 0.05 less with 100.
 _EF = 200
 
 
