@@ -124,7 +124,9 @@ def _submit(conn: Connection, asker: Asker, requests: Sequence[Sequence[Content]
         _forget(conn, asker, batch, error=str(error))
         return False
     except ModelUnavailableError as error:
-        if not error.maybe_paid:
+        if error.maybe_paid:
+            asker.record(day, 0, error=str(error))
+        else:
             _forget(conn, asker, batch, error=str(error))
         asker.pause(str(error), error.retry_after)
         raise NotAskedError(str(error)) from None
@@ -151,6 +153,7 @@ def read_batches(conn: Connection, asker: Asker) -> list[Content]:
             useless += _read(conn, asker, batch)
     except ModelUnavailableError as error:
         conn.rollback()
+        asker.record(asker.today(), 0, error=str(error))
         asker.pause(str(error), error.retry_after)
         raise NotAskedError(str(error)) from None
     conn.rollback()

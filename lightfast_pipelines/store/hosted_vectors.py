@@ -170,7 +170,10 @@ def days_waiting(conn: Connection, model: str, most: int) -> dict[date, int]:
 
 def note_coverage(conn: Connection, model: str) -> int:
     """Notes the workspaces in which everything that waited when the model was new has vectors, so that it
-    serves their searches; returns how many are new. The caller commits."""
+    serves their searches; returns how many are new. The caller commits.
+
+    A workspace that was added in an outage has no vector of the model, so the local ones serve it.
+    """
     covered = conn.execute(
         f"""
         INSERT INTO lightfast.hosted_coverage (workspace_id, model)
@@ -181,7 +184,10 @@ def note_coverage(conn: Connection, model: str) -> int:
                           WHERE c.workspace_id = w.id AND c.model = m.model)
           AND NOT EXISTS (
             SELECT FROM {OF_QUEUE}
-            WHERE o.workspace_id = w.id AND o.queued_at <= m.examined_at AND {NOT_GIVEN_UP})
+            WHERE o.workspace_id = w.id AND {NOT_GIVEN_UP}
+              AND (o.queued_at <= m.examined_at OR NOT EXISTS (
+                SELECT FROM lightfast.observation_vectors v
+                WHERE v.workspace_id = w.id AND v.model = m.model)))
         ORDER BY w.id
         ON CONFLICT DO NOTHING
         """,

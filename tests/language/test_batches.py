@@ -219,6 +219,8 @@ def test_results_that_cannot_be_read_now_are_read_later(
     server.finish(_only(server))
     server.served.faults.append(Fault(match="/results", status=200, body=b'{"custom', cut=True))
     assert ask(conn, server, now=_LATER).stopped is not None
+    failures = [used.failures for used in usage_on(conn, _LATER.date())]
+    assert failures == [1], "`lightfast models` shows it"
     assert ask(conn, server, now=_LATER + timedelta(hours=1)).cached == 30
     assert server.questions == []
 

@@ -21,6 +21,7 @@ from lightfast_pipelines.store.hosted_vectors import (
 )
 from tests.capture.rows import START, Memory
 from tests.embedding.hosted import Hosted, hosted_memory
+from tests.servers.serving import Fault
 
 SMALL, LARGE = "text-embedding-3-small-64", "text-embedding-3-large-96"
 
@@ -63,6 +64,24 @@ def test_a_new_model_takes_over_when_it_covers_the_workspace_and_the_old_one_ser
     assert hosted.embedded(LARGE) == observations
     rows = hosted.conn.execute("SELECT model FROM lightfast.hosted_models").fetchall()
     assert rows == [(LARGE,)]
+
+
+def test_a_workspace_that_is_added_in_an_outage_is_searched_by_local_vectors(
+    hosted: Hosted,
+) -> None:
+    first = Memory(hosted.conn)
+    _commits(first, 1)
+    hosted.set_model(hosted.embedder())
+    hosted.embed()
+    added = Memory(hosted.conn, "added")
+    _commits(added, 2)
+    hosted.embed_locally()
+    hosted.served.faults.append(Fault(times=3))
+    assert hosted.embed().unavailable is not None
+    assert serving_model(hosted.conn, added.workspace_id) is None
+    hosted.embed()
+    assert serving_model(hosted.conn, added.workspace_id) == SMALL
+    assert serving_model(hosted.conn, first.workspace_id) == SMALL
 
 
 def test_removing_old_vectors_is_bounded_and_goes_on(hosted: Hosted) -> None:
