@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# Pinecone takes at most 1,000 vectors and 2 MB a request, and recommends 200.
+# Pinecone takes at most 1,000 vectors and 2 MB a request; a small one costs little when it is repeated.
 VECTORS_A_REQUEST = 200
 BYTES_A_REQUEST = 1_800_000
 IDS_A_DELETE = 1_000
@@ -46,7 +46,8 @@ _DECIMALS = 7
 _BYTES_A_NUMBER = 11
 # An answer that a person waits for.
 _SEARCH_SECONDS = 5.0
-_MOST_HITS = 10_000
+# More hits with their metadata may exceed the 4 MB that Pinecone answers.
+_MOST_HITS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
