@@ -34,7 +34,13 @@ SELECT e.observation_id, e.entity_id FROM lightfast.observation_entities e
 WHERE e.observation_id = ANY(%s) AND e.role = 'file'
 """
 
-# A LIMIT in a LATERAL query keeps Postgres from reading a whole table for a large batch.
+# A LIMIT in a LATERAL query keeps Postgres from reading a whole table for a large batch. Which index it
+# takes must not depend on statistics: after a first import they say that no observation has a cluster,
+# and Postgres then read 40,000 rows for each. The order of rows below is that of one index alone, so
+# without sorting there is no other way. `(cluster_id IS NULL) IS FALSE` is the condition of that index.
+_WITHOUT_SORTING = "SET LOCAL enable_sort = off; SET LOCAL enable_incremental_sort = off"
+_WITH_SORTING = "SET LOCAL enable_sort = on; SET LOCAL enable_incremental_sort = on"
+
 _NEIGHBOURS = f"""
 SELECT DISTINCT n.*
 FROM unnest(%(authors)s::bigint[], %(times)s::timestamptz[]) AS asked (author, at)
@@ -42,17 +48,23 @@ CROSS JOIN LATERAL (
   (
     SELECT o.id, o.author_identity_id, o.occurred_at, o.source_id, o.cluster_id
     FROM lightfast.observations o
-    WHERE o.workspace_id = %(workspace)s AND o.author_identity_id = asked.author
-      AND o.cluster_id IS NOT NULL
-      AND o.occurred_at BETWEEN asked.at - %(within)s AND asked.at
-    ORDER BY o.occurred_at DESC LIMIT {_MOST_NEIGHBOURS}
+    WHERE (o.workspace_id, o.author_identity_id, o.occurred_at)
+        >= (%(workspace)s, asked.author, asked.at - %(within)s)
+      AND (o.workspace_id, o.author_identity_id, o.occurred_at)
+        <= (%(workspace)s, asked.author, asked.at)
+      AND (o.cluster_id IS NULL) IS FALSE
+    ORDER BY o.workspace_id DESC, o.author_identity_id DESC, o.occurred_at DESC
+    LIMIT {_MOST_NEIGHBOURS}
   ) UNION ALL (
     SELECT o.id, o.author_identity_id, o.occurred_at, o.source_id, o.cluster_id
     FROM lightfast.observations o
-    WHERE o.workspace_id = %(workspace)s AND o.author_identity_id = asked.author
-      AND o.cluster_id IS NOT NULL
-      AND o.occurred_at > asked.at AND o.occurred_at <= asked.at + %(within)s
-    ORDER BY o.occurred_at LIMIT {_MOST_NEIGHBOURS}
+    WHERE (o.workspace_id, o.author_identity_id, o.occurred_at)
+        > (%(workspace)s, asked.author, asked.at)
+      AND (o.workspace_id, o.author_identity_id, o.occurred_at)
+        <= (%(workspace)s, asked.author, asked.at + %(within)s)
+      AND (o.cluster_id IS NULL) IS FALSE
+    ORDER BY o.workspace_id, o.author_identity_id, o.occurred_at
+    LIMIT {_MOST_NEIGHBOURS}
   )
 ) n
 """
@@ -97,9 +109,11 @@ SELECT asked.key, o.cluster_id, count(*)
 FROM unnest(%(keys)s::text[]) AS asked (key)
 CROSS JOIN LATERAL (
   SELECT o.cluster_id FROM lightfast.observations o
-  WHERE o.workspace_id = %(workspace)s AND o.subject_key = asked.key AND o.cluster_id IS NOT NULL
+  WHERE o.workspace_id = %(workspace)s AND o.subject_key = asked.key
+  -- Those without a cluster come last.
   ORDER BY o.cluster_id LIMIT {_MOST_VOTES}
 ) o
+WHERE o.cluster_id IS NOT NULL
 GROUP BY 1, 2
 """
 
@@ -133,6 +147,7 @@ def nearest_clusters(conn: Connection, workspace_id: int, ids: Iterable[int]) ->
     if not asked:
         return {}
     moments = sorted({(author, at) for _, author, at in asked})
+    conn.execute(_WITHOUT_SORTING)
     neighbours = conn.execute(
         _NEIGHBOURS,
         {
@@ -142,6 +157,7 @@ def nearest_clusters(conn: Connection, workspace_id: int, ids: Iterable[int]) ->
             "within": _WITHIN,
         },
     ).fetchall()
+    conn.execute(_WITH_SORTING)
     files |= _files(conn, [row[0] for row in neighbours])
     by_place: dict[_Place, list[_Clustered]] = defaultdict(list)
     for observation, author, at, source_id, cluster in neighbours:

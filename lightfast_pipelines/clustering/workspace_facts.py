@@ -22,19 +22,38 @@ from lightfast_pipelines.domain.threads import STRONG, ThreadEdge
 from lightfast_pipelines.domain.work_marks import MOST_TEXT, read_marks
 from lightfast_pipelines.store.database import Connection
 
-_OBSERVATIONS = """
+_COLUMNS = """
 SELECT o.id, o.source_id, o.subject_key, extract(epoch FROM o.occurred_at)::float8, o.title,
        left(o.content, %(most_text)s),
        coalesce(i.actor_id, i.source || ':' || i.source_id), i.source || ':' || i.source_id,
        o.cluster_id, m.cluster_id, m.thread_key, m.rule_version, m.is_provisional
+"""
+
+_OBSERVATIONS = f"""
+{_COLUMNS}
 FROM lightfast.observations o
 LEFT JOIN lightfast.actor_identities i ON i.id = coalesce(o.author_identity_id, o.actor_identity_id)
 LEFT JOIN lightfast.cluster_members m ON m.observation_id = o.id
 WHERE o.workspace_id = %(workspace)s
-  AND CASE WHEN %(ids)s::bigint[] IS NULL
-      THEN NOT EXISTS (SELECT FROM lightfast.stage_failures f
-                       WHERE f.observation_id = o.id AND f.stage = 'clusters')
-      ELSE o.id = ANY(%(ids)s::bigint[]) END
+  AND NOT EXISTS (SELECT FROM lightfast.stage_failures f
+                  WHERE f.observation_id = o.id AND f.stage = 'clusters')
+ORDER BY o.occurred_at, o.source_id
+"""
+
+# Each LIMIT makes Postgres look up a row. Without it, a cursor reads the whole workspace in the order of
+# time, which promises the first rows soonest.
+_OBSERVATIONS_OF_SOME = f"""
+{_COLUMNS}
+FROM unnest(%(ids)s::bigint[]) AS asked (id)
+CROSS JOIN LATERAL (SELECT * FROM lightfast.observations o WHERE o.id = asked.id LIMIT 1) o
+LEFT JOIN LATERAL (
+  SELECT * FROM lightfast.actor_identities i
+  WHERE i.id = coalesce(o.author_identity_id, o.actor_identity_id) LIMIT 1
+) i ON true
+LEFT JOIN LATERAL (
+  SELECT * FROM lightfast.cluster_members m WHERE m.observation_id = asked.id LIMIT 1
+) m ON true
+WHERE o.workspace_id = %(workspace)s
 ORDER BY o.occurred_at, o.source_id
 """
 
@@ -44,7 +63,6 @@ FROM lightfast.observation_entities x JOIN lightfast.entities e ON e.id = x.enti
 WHERE e.workspace_id = %(workspace)s AND e.category = 'file'
 """
 
-# The LIMIT makes Postgres look up each file, where a join would read all of the workspace's.
 _FILES_OF_SOME = """
 SELECT x.observation_id, e.key
 FROM lightfast.observation_entities x CROSS JOIN LATERAL (
@@ -72,11 +90,13 @@ ORDER BY s.state_type DESC
 """
 
 # An event that was received before it happened has a wrong clock: a single commit of the year 2038
-# would close all other work. If there are only such events, the latest one counts.
+# would close all other work. If the latest thousand are all such events, the latest one counts.
 _CLOCK = """
 SELECT extract(epoch FROM coalesce(
-  (SELECT o.occurred_at FROM lightfast.observations o
-   WHERE o.workspace_id = %(workspace)s AND o.occurred_at <= o.recorded_at + interval '1 day'
+  (SELECT o.occurred_at
+   FROM (SELECT o.occurred_at, o.recorded_at FROM lightfast.observations o
+         WHERE o.workspace_id = %(workspace)s ORDER BY o.occurred_at DESC LIMIT 1000) o
+   WHERE o.occurred_at <= o.recorded_at + interval '1 day'
    ORDER BY o.occurred_at DESC LIMIT 1),
   (SELECT max(o.occurred_at) FROM lightfast.observations o WHERE o.workspace_id = %(workspace)s)
 ))::float8
@@ -126,7 +146,8 @@ def read_happenings(
     material = Material([], [], [])
     with conn.cursor("lightfast_happenings") as cursor:
         cursor.itersize = 5_000
-        for row in cursor.execute(_OBSERVATIONS, parameters):
+        query = _OBSERVATIONS if ids is None else _OBSERVATIONS_OF_SOME
+        for row in cursor.execute(query, parameters):
             observation, source_id, subject, at, title, text, author, identity, *membership = row
             material.ids.append(observation)
             material.happenings.append(

@@ -86,3 +86,46 @@ def test_a_cluster_counts_what_joins_it_and_spans_its_time(conn: Connection) -> 
         """
     ).fetchall()
     assert rows == [(3, hours(1 / 60), hours(9 / 60))]
+
+
+def test_statistics_from_before_anything_had_a_cluster_mislead_no_look_up(
+    conn: Connection,
+) -> None:
+    memory = Memory(conn)
+    author = memory.identity("git", "ann <ann@x.io>", source_name="ann")
+    # So many that the indexes differ in depth: with fewer, Postgres takes the right one by luck.
+    conn.execute(
+        """
+        INSERT INTO lightfast.observations
+          (external_id, workspace_id, source_id, source, source_type, observation_type, subject_key,
+           occurred_at, recorded_at, ingestion_source, author_identity_id, title, category,
+           significance_score, rule_version)
+        SELECT n, %s, 'github:commit:' || md5(n::text) || '|pushed', 'github', 'commit.pushed',
+               'change', 'github:commit:' || md5(n::text), now() - n * interval '1 minute', now(),
+               'webhook', %s, 'Change ' || n, 'other', 40, 1
+        FROM generate_series(1, 20000) n
+        """,
+        (memory.workspace_id, author),
+    )
+    conn.execute(
+        """
+        INSERT INTO lightfast.entities (workspace_id, category, key, confidence, first_seen_at,
+          last_seen_at, occurrence_count, is_stub)
+        VALUES (%(workspace)s, 'file', 'file:README.md', 1, now(), now(), 1, false);
+        """,
+        {"workspace": memory.workspace_id},
+    )
+    conn.execute(
+        """
+        INSERT INTO lightfast.observation_entities
+          (observation_id, entity_id, role, confidence, extractor, stated_key)
+        SELECT o.id, e.id, 'file', 1, 'payload', e.key FROM lightfast.observations o, lightfast.entities e
+        """
+    )
+    # As autovacuum finds a history that has just been captured.
+    conn.execute("ANALYZE")
+    conn.commit()
+    assign_provisional(conn, max_rows=500)
+    before = rows_read(conn)
+    assert assign_provisional(conn, max_rows=500).observations == 500
+    assert rows_read(conn) - before <= 500 * 60

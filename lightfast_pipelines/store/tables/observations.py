@@ -123,7 +123,8 @@ observations = Table(
         "workspace_id",
         "author_identity_id",
         "occurred_at",
-        postgresql_where=text("cluster_id is not null"),
+        # Not `is not null`: see `clustering/nearby.py`.
+        postgresql_where=text("(cluster_id is null) is false"),
     ),
     Index("ix_observations_unclustered", "id", postgresql_where=text("cluster_id is null")),
     # By workspace, because tenants take turns.
