@@ -114,6 +114,9 @@ def test_a_thread_is_the_work_of_who_began_it_and_not_of_who_merged_it() -> None
     for shown in (happenings, happenings[::-1]):
         [found] = find_threads(shown, links).units
         assert (found.authors, found.times) == (frozenset(["ann"]), (0, 60))
+    review = Happening(f"{pull}|review.submitted|1", pull, -9, "Parse it", author="cat")
+    [known_late] = find_threads([review, *happenings[2:], happenings[0]], links).units
+    assert known_late.authors == {"ann"}
     [alone] = find_threads(happenings[3:4], []).units
     assert (alone.authors, alone.times) == (frozenset(["cat"]), (9_000,))
 
