@@ -8,6 +8,7 @@ recorded histories beside the checkout.
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -87,7 +88,9 @@ def main(paths: Sequence[Path]) -> None:
 
 
 if __name__ == "__main__":
-    files = [Path(name) for name in sys.argv[1:]] or sorted(CORPUS.glob("*.jsonl.gz"))
+    parser = argparse.ArgumentParser(prog="python -m bench.embedding_cost", description=__doc__)
+    parser.add_argument("files", nargs="*", type=Path)
+    files = parser.parse_args().files or sorted(CORPUS.glob("*.jsonl.gz"))
     if not files:
         sys.exit(f"no files given, and none in {CORPUS}")
     main(files)

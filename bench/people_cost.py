@@ -1,14 +1,14 @@
 """Measures how long it takes to decide who is who, for growing organisations of made-up people.
 
 `python -m bench.people_cost [ACCOUNTS ...]` (default 10000 20000 40000): seconds of the processor,
-microseconds for each account, and what was decided. Names are as unevenly distributed as real ones, people have several
-addresses and accounts, and some addresses and logins are shared by many.
+microseconds for each account, and what was decided. Names are as unevenly distributed as real ones, people
+have several addresses and accounts, and some addresses and logins are shared by many.
 """
 
 from __future__ import annotations
 
+import argparse
 import random
-import sys
 import time
 from collections.abc import Iterator
 from itertools import accumulate, islice
@@ -93,9 +93,10 @@ def _person(
 
 
 def main() -> None:
-    sizes = [int(size) for size in sys.argv[1:]] or [10_000, 20_000, 40_000]
+    parser = argparse.ArgumentParser(prog="python -m bench.people_cost", description=__doc__)
+    parser.add_argument("accounts", nargs="*", type=int, default=[10_000, 20_000, 40_000])
     print("accounts  seconds  us/account   actors  doubtful")
-    for size in sizes:
+    for size in parser.parse_args().accounts:
         accounts = list(islice(identities(), size))
         began = time.process_time()
         decided = decide("bench", accounts)

@@ -73,11 +73,11 @@ class ProcessReport:
     indexed: int = 0
     """Things that the hosted index was sent or told to delete."""
     index_error: str | None = None
-    """Why the hosted index was not told to the end; its changes wait."""
+    """Why the run over the hosted index ended early; its changes wait."""
     hosted: int = 0
     """Observations embedded by the hosted model."""
     hosted_unavailable: str | None = None
-    """Why the hosted model was not asked to the end; its observations wait."""
+    """Why the run of the hosted model ended early; its observations wait."""
     failures: int = 0
     """Failed attempts of stages, which are bounded (store/stage_failures.py)."""
     seconds: dict[str, float] = field(default_factory=dict)

@@ -54,14 +54,14 @@ def histories(corpus: Path) -> dict[str, GoldHistory]:
 
     Commits one by one where there are such deliveries (`NAME-commits`), else as they were pushed.
     """
-    found = {}
+    by_name = {}
     for threads in sorted(corpus.glob("gold/*/threads.tsv")):
         name = threads.parent.name
         files = [corpus / f"{name}{kind}.jsonl.gz" for kind in ("-commits", "")]
         for file in filter(Path.exists, files):
-            found[name] = _history(name, file, threads)
+            by_name[name] = _history(name, file, threads)
             break
-    return found
+    return by_name
 
 
 def _history(name: str, deliveries: Path, threads: Path) -> GoldHistory:

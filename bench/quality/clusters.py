@@ -60,9 +60,9 @@ def measure(corpus: Path) -> Sequence[Figure]:
             if len(places) < _LEAST:
                 continue
             is_reported = (history.name, half) == ("ipython", "later half")
-            found = agreement(history, ours, places)
-            note = f"{len(places)} commits; precision {found.precision(found.all_once()):.3f}"
-            note += f", recall {found.recall(found.all_once()):.3f}"
+            own = agreement(history, ours, places)
+            note = f"{len(places)} commits; precision {own.precision(own.all_once()):.3f}"
+            note += f", recall {own.recall(own.all_once()):.3f}"
             is_learnt = history.name in LEARNT_FROM and not is_reported
             note += "; learnt from these" if is_learnt else ""
             for name, division in theirs.items():
@@ -72,7 +72,7 @@ def measure(corpus: Path) -> Sequence[Figure]:
                         "clusters",
                         f"{history.name}, {half}",
                         f"B-cubed F1, {which}",
-                        interval(found.units, found.f1),
+                        interval(own.units, own.f1),
                         name,
                         interval(other.units, other.f1),
                         _FLOOR[which] if is_reported else None,

@@ -28,7 +28,7 @@ ASSET = dg.AssetKey("vector_index")
             "vector_index",
             table="hosted_index",
             description=(
-                "One row: the hosted index, with what it still has to be told; without a key there is "
+                "One row: the hosted index, with what waits to be sent to it; without a key there is "
                 "none, and pgvector answers every search."
             ),
             deps=["embeddings", "hosted_embeddings", "memory_vectors"],

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def process(as_json: AsJson = False) -> None:
     """Run all stages in this process until nothing is waiting.
 
-    Captures, embeds, consolidates, and writes profiles and summaries, without a Dagster run. If it is
-    killed, nothing is lost: the next one continues.
+    Captures, embeds, consolidates, and writes profiles and summaries, without a Dagster run. Also asks
+    the hosted services that a key turns on. If it is killed, nothing is lost: the next one continues.
     """
     with command_database() as database, meter("capture") as bar:
         report = process_now(database, bar)

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime
 from typing import Any, LiteralString
 
 from lightfast_pipelines.embedding.embedder import HostedEmbedder
+from lightfast_pipelines.embedding.hosted_usage import record_embedding_usage
 from lightfast_pipelines.embedding.index import VectorIndex, Vectors
 from lightfast_pipelines.embedding.stage import vectors_of
 from lightfast_pipelines.inbox.isolation import ObservationStage, ServiceUnavailableError
@@ -20,7 +21,6 @@ from lightfast_pipelines.inbox.paged_stage import PageBounds, PagesReport, work_
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.hosted_vectors import NOT_GIVEN_UP, OF_QUEUE, note_coverage
 from lightfast_pipelines.store.model_pauses import pause, resume
-from lightfast_pipelines.store.model_usage import record_usage
 from lightfast_pipelines.store.stage_pages import StagePage
 from lightfast_pipelines.store.time_limit import TimeLimit
 
@@ -201,19 +201,8 @@ def _count_usage(
     conn: Connection, embedder: HostedEmbedder, report: HostedReport, day: date
 ) -> None:
     """Records what was used since the last time, in a transaction of its own."""
-    usage = embedder.take_usage()
+    usage = record_embedding_usage(conn, embedder, purpose="embeddings", day=day)
     report.requests += usage.requests
     report.tokens += usage.tokens
     if usage.requests:
-        record_usage(
-            conn,
-            day=day,
-            provider=embedder.provider,
-            model=embedder.name,
-            purpose="embeddings",
-            requests=usage.requests,
-            input_tokens=usage.tokens,
-            failures=usage.failures,
-            error=usage.error,
-        )
         conn.commit()

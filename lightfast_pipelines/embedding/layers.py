@@ -4,8 +4,8 @@ Triggers note what changed (`layer_changes`), so the cost is that of the changes
 the means, `layers_entities.py` embeds entities. A workspace's changes are done in one transaction, which
 also deletes their rows, so a run that is killed loses nothing.
 
-The local model makes them all. Where a hosted one is on, it makes its own of the same changes after that,
-of what it has embedded observations of: so its outage delays nothing else.
+The local model makes all of them. Where a hosted model is on, it handles the same changes afterwards, so
+that its outage delays nothing else. It embeds an entity only if it has embedded one of its observations.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from functools import partial
 
 from lightfast_pipelines.domain.narratives import RULE_VERSION
 from lightfast_pipelines.embedding.embedder import Embedder, HostedEmbedder
+from lightfast_pipelines.embedding.hosted_usage import record_embedding_usage
 from lightfast_pipelines.embedding.index import LAYERS
 from lightfast_pipelines.embedding.layers_entities import embed_entities
 from lightfast_pipelines.embedding.layers_means import make_centroids, make_profile_vectors
 from lightfast_pipelines.inbox.isolation import ServiceUnavailableError, WorkspaceIsolation
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.hosted_vectors import current_model
-from lightfast_pipelines.store.model_usage import record_usage
 from lightfast_pipelines.store.stage_failures import workspace_given_up
 
 DERIVED_LAYERS = tuple(layer for layer in LAYERS if layer != "observations")
@@ -69,8 +69,8 @@ class LayersMade:
 
 @dataclass(slots=True)
 class LayersReport(LayersMade):
-    """Of a run: `changes` were noted, `failures` are failed attempts; `unavailable` is why the hosted
-    model was not asked to the end."""
+    """What a run did: `changes` that it read, `failures` are failed attempts; `unavailable` says why the
+    hosted model ended it early."""
 
     changes: int = 0
     failures: int = 0
@@ -162,19 +162,7 @@ def make_hosted_layers(
     except ServiceUnavailableError as failure:
         conn.rollback()
         report.unavailable = str(failure)
-    usage = embedder.take_usage()
-    if usage.requests:
-        record_usage(
-            conn,
-            day=day,
-            provider=embedder.provider,
-            model=embedder.name,
-            purpose="entities",
-            requests=usage.requests,
-            input_tokens=usage.tokens,
-            failures=usage.failures,
-            error=usage.error,
-        )
+    record_embedding_usage(conn, embedder, purpose="entities", day=day)
     conn.commit()
     report.seconds = time.monotonic() - began
     return report

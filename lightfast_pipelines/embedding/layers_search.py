@@ -62,8 +62,8 @@ def search_layer(  # noqa: PLR0913 - what a search consists of
             why = str(error)
         finally:
             record_index_usage(conn, hosted, now)
-    found = local.search(tenant, layer, vector, k, model=model, filters=filters)
-    return SearchAnswer(found, local.name, why)
+    hits = local.search(tenant, layer, vector, k, model=model, filters=filters)
+    return SearchAnswer(hits, local.name, why)
 
 
 def _why_not(conn: Connection, hosted: HostedIndex, model: str, now: datetime) -> str | None:

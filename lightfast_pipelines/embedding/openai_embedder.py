@@ -44,7 +44,7 @@ class OpenAIEmbedder:
     """Embeds by requests of bounded size; every vector has length 1, or is zero for a blank text.
 
     Raises ServiceUnavailableError if the service does not answer usably, RefusedTextError if one of the
-    texts is at fault. `usage` adds up also what failed requests used.
+    texts is at fault. `take_usage` also counts what failed requests used.
     """
 
     provider = "openai"
@@ -121,8 +121,8 @@ class OpenAIEmbedder:
                 model=self._model,
                 input=list(inputs),
                 dimensions=self.dimensions,
-                # Asked for by name, the client leaves the numbers as they came: by default it makes
-                # lists of Python floats, 150 MB of them for a large request.
+                # If the encoding is named, the client leaves the numbers as they came: by default it
+                # makes lists of Python floats, 150 MB of them for a large request.
                 encoding_format="base64",
             )
         except openai.APITimeoutError:

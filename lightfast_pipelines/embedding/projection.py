@@ -43,7 +43,7 @@ MOST_ATTEMPTS = 4
 
 @dataclass(slots=True)
 class ProjectionReport:
-    """Of a run, by layer: things sent and deleted. `waiting` changes remain; `error` is why."""
+    """What a run sent and deleted, by layer. `waiting` changes remain; `error` is why."""
 
     sent: dict[str, int] = field(default_factory=dict)
     deleted: dict[str, int] = field(default_factory=dict)

@@ -24,7 +24,7 @@ _DELETED_AT_ONCE = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Of a workspace: `missing` vectors were queued to be sent, `orphaned` ones were deleted."""
+    """What a workspace had: `missing` vectors were queued to be sent, `orphaned` ones were deleted."""
 
     workspace: str
     vectors: int

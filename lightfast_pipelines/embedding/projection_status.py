@@ -1,4 +1,4 @@
-"""Which vector index serves, why the hosted one does not, and what it still has to be told."""
+"""Which vector index serves, why the hosted one does not, and what waits to be sent to it."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def _due(_context: dg.ScheduleEvaluationContext, conn: Connection) -> Mapping[st
     if state.retry_at is not None and state.retry_at > now:
         return f"{state.error}; tried again after {state.retry_at:%H:%M:%S} UTC"
     if state.filled_at is not None and not changes_waiting(conn)[0] and not _has_gone(conn):
-        return "nothing has changed since the index was told"
+        return "nothing has changed since the index was updated"
     return {}
 
 

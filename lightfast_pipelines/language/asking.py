@@ -1,6 +1,6 @@
 """Asks a language model within the day's budget, and not at all for a while after it failed.
 
-Every request is recorded, whatever comes of it. What a question is about is none of this file's business.
+Every request is recorded, whatever comes of it. What a question is about is decided elsewhere.
 """
 
 from __future__ import annotations

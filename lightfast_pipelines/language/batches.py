@@ -209,13 +209,13 @@ def _store(
     tokens = TokenCounts()
     for result in results:
         asked = [content for _, content in sorted(contents[result.custom_id].items())]
-        found: list[NewAnswer] | str = "rejected"
+        read: list[NewAnswer] | str = "rejected"
         if result.reply is not None:
             keys = [content.key for content in asked]
-            found = answers_in(result.reply, keys, partial(OBSERVATIONS.read, items=asked))
+            read = answers_in(result.reply, keys, partial(OBSERVATIONS.read, items=asked))
             tokens = tokens + result.reply.tokens
-        if not isinstance(found, str):
-            answers += found
+        if not isinstance(read, str):
+            answers += read
         elif result.reply is not None or result.rejected:
             useless += [c.observation_id for c in asked if c.observation_id is not None]
     store_answers(conn, PURPOSE, batch.prompt_version, batch.model, answers, asker.clock())

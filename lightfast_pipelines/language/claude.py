@@ -47,8 +47,8 @@ _ATTEMPTS = 2
 _LONGEST_WAIT = 5.0
 _FIRST_WAIT = 0.5
 _LONGEST_MESSAGE = 200
-# Sizes at which the provider refuses a prompt: it holds too much.
-_TOO_MUCH = frozenset({400, 413, 422})
+# Statuses that refuse the prompt itself, which may hold too much.
+_REJECTED = frozenset({400, 413, 422})
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class Claude:
         }
 
     def _call(self, request: Callable[[Anthropic], _T], attempts: int = _ATTEMPTS) -> _T:
-        """What the request returns. Sends it once more if it failed in a way that may be over."""
+        """What the request returns. Sends it once more if the failure may be temporary."""
         import anthropic
         import tenacity
 
@@ -136,7 +136,7 @@ class Claude:
         )
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(attempts),
-            retry=tenacity.retry_if_exception(_may_be_over),
+            retry=tenacity.retry_if_exception(_is_temporary),
             wait=_wait,
             sleep=self.sleep,
             reraise=True,
@@ -210,7 +210,7 @@ def _retry_after(error: BaseException) -> float | None:
         return None
 
 
-def _may_be_over(error: BaseException) -> bool:
+def _is_temporary(error: BaseException) -> bool:
     """Whether the same request may succeed in a moment. After a time-out it would be paid twice."""
     import anthropic
 
@@ -242,7 +242,7 @@ def _explained(error: Exception, key: str) -> Exception:
         hint = ": check ANTHROPIC_API_KEY" if error.status_code in {401, 403} else ""
         said = f": {error.api_message}" if error.api_message else ""
         message = f"Anthropic answered {error.status_code}{kind}{hint}{said}"
-        if error.status_code in _TOO_MUCH:
+        if error.status_code in _REJECTED:
             return PromptRejectedError(_shown(message, key))
         return ModelUnavailableError(_shown(message, key), retry_after=_retry_after(error))
     if isinstance(error, anthropic.APITimeoutError):

@@ -20,11 +20,11 @@ from lightfast_pipelines.domain.language_answers import (
 from lightfast_pipelines.language.port import Prompt
 
 PROMPT_VERSION = 1
-"""Raised when the prompt or the form of its answer changes; stored answers then are asked anew when
-their observations are captured again."""
+"""Raised when the prompt or the form of its answer changes: then the model is asked again about an
+observation when it is captured again."""
 
 MOST_OBSERVATIONS = 20
-"""In one request. An answer that is cut short or wrong costs all of them, so not more."""
+"""In one request; no more, as an answer that is cut short or wrong costs all of them."""
 
 _TOKENS_PER_OBSERVATION = 220
 _TOKENS_AROUND = 200

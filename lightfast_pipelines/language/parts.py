@@ -11,7 +11,7 @@ from lightfast_pipelines.language.asking import Asker, NotAskedError
 from lightfast_pipelines.language.port import Prompt, PromptRejectedError, Reply
 from lightfast_pipelines.store.model_answers import ContentKey, NewAnswer
 
-# The model itself says so, and says it again.
+# The model itself declines, and would decline again.
 _FINAL = frozenset({"refused"})
 # The content is at fault even if nothing else succeeds: the model was well enough to say so.
 _CERTAIN = frozenset({"refused", "cut short"})
@@ -19,7 +19,7 @@ _CERTAIN = frozenset({"refused", "cut short"})
 Item = TypeVar("Item")
 Item_contra = TypeVar("Item_contra", contravariant=True)
 Read = Sequence[Mapping[str, Any] | str | None]
-"""Of each item: its valid answer, why there is none for good, or None if it is missing or invalid."""
+"""For each item: a valid answer, why there will never be one, or None if it is missing or invalid."""
 
 
 class Form(Protocol[Item_contra]):

@@ -87,7 +87,7 @@ SCHEMA: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class ClusterContent:
-    """A cluster to be summarized: what is asked about it, and all of it, which citations may need."""
+    """A cluster to be summarized: `shown` are the members that the model sees, `members` all of them."""
 
     cluster_id: str
     key: ContentKey
@@ -131,15 +131,15 @@ class SummaryForm:
             return None
         if not isinstance(clusters, list):
             return None
-        found: dict[int, Mapping[str, Any]] = {}
+        by_number: dict[int, Mapping[str, Any]] = {}
         counts: Counter[int] = Counter()
         for cluster in clusters:
             number = cluster.get("n") if isinstance(cluster, dict) else None
             if isinstance(number, int) and not isinstance(number, bool):
                 counts[number] += 1
-                found[number] = cluster
+                by_number[number] = cluster
         return [
-            _answer(found[number], item) if counts[number] == 1 else None
+            _answer(by_number[number], item) if counts[number] == 1 else None
             for number, item in enumerate(items, start=1)
         ]
 

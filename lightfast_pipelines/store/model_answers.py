@@ -152,8 +152,8 @@ def store_answers(
     )
 
 
-# Of an open question `o` in workspace `w`: whether it is due. The parameters are `purpose`, `version`
-# and `now`; one that waits for another attempt is not due.
+# Whether an open question `o` of workspace `w` is due: one that waits for another attempt is not. The
+# parameters are `purpose`, `version` and `now`.
 _DUE = f"""
   o.workspace_id = w.id AND o.question_hash IS NOT NULL AND NOT o.is_deleted
   AND o.significance_score >= {THRESHOLD}

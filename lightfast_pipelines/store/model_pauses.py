@@ -34,7 +34,7 @@ def pause(
     failures = before.failures + 1 if before else 1
     length = min(_LONGEST, _FIRST * 2 ** min(failures - 1, 10))
     if retry_after is not None:
-        # An hour at most also here: a wrong clock must not silence the model for days.
+        # An hour at most here too: a wrong clock must not silence the model for days.
         length = min(_LONGEST, max(length, timedelta(seconds=retry_after)))
     paused = Pause(now + length, failures, error)
     conn.execute(

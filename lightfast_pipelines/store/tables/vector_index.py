@@ -1,4 +1,4 @@
-"""Vectors of clusters, people and entities, and what a hosted index still has to be told."""
+"""Vectors of clusters, people and entities, and what waits to be sent to a hosted index."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ index_changes = Table(
     column("attempts", Integer, "How often the index refused it.", server_default=ZERO),
     column("error", Text, "Why it did, shortened.", nullable=True),
     Index("ix_index_changes_refused", "id", postgresql_where=text("attempts > 0")),
-    comment="A thing whose vectors or metadata changed, until the hosted index has been told.",
+    comment="A thing whose vectors or metadata changed, until the hosted index has been updated.",
 )
 
 hosted_namespaces = Table(
