@@ -19,6 +19,8 @@ _MERGE = re.compile(r"^merge (?:pull request|branch|remote-tracking branch|tag|c
 # The number of errors in a series, before its name.
 _COUNT = re.compile(r"^\d+\u00d7 ")
 _TRAILING_NUMBER = re.compile(r"\(#\d+\)\s*$")
+# What changed, after the title of a thing: `[Issue Updated] Charge once (state: In Progress)`.
+_CHANGE = re.compile(r"\s\([a-z][a-z ]{1,30}: [^()\n]{0,70}\)\s*$")
 _BACKPORT = re.compile(
     r"^(?:manual )?backport (?:of )?(?:pr )?#\d+(?: on branch \S{1,60})?[:\s-]*", re.I
 )
@@ -231,8 +233,12 @@ def _thingness(word: str) -> float:
 
 
 def clean(title: str) -> str:
-    """The title without a leading bracketed tag or count and a trailing pull request number."""
-    return _TRAILING_NUMBER.sub("", _COUNT.sub("", _BRACKETS.sub("", title))).strip()
+    """The title without a leading bracketed tag or count, a trailing pull request number, and, after a
+    tag, a trailing change of a field."""
+    untagged = _BRACKETS.sub("", title)
+    if untagged != title:
+        untagged = _CHANGE.sub("", untagged)
+    return _TRAILING_NUMBER.sub("", _COUNT.sub("", untagged)).strip()
 
 
 def is_merge(title: str) -> bool:

@@ -138,3 +138,10 @@ def test_of_two_file_names_that_count_as_one_word_the_smaller_is_shown() -> None
     for word in ("parser", "lexer", "reader", "writer", "router", "worker"):
         files = frozenset([f"file:{word}.py", f"file:{word}s.py"])
         assert word in _label(Titled("One", files), Titled("Two", files)).keywords
+
+
+def test_the_field_that_changed_is_no_part_of_a_label() -> None:
+    assert (
+        clean("[Issue Updated] CHK-31: Charge once (state: In Progress)") == "CHK-31: Charge once"
+    )
+    assert clean("Charge once (state: In Progress)") == "Charge once (state: In Progress)"
