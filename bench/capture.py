@@ -18,12 +18,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+from bench.corpus import CORPUS
 from lightfast_pipelines.embedded_postgres import EmbeddedPostgres
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.migrate import migrate
 
-CORPUS = Path(__file__).parents[1].parent / "shared" / "corpus"
 WANTED_PER_SECOND = 300
 WANTED_MEMORY_MIB = 1024
 ROW = "{:<24} {:>10} {:>12} {:>9} {:>12} {:>9}"

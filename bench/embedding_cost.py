@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.capture import CORPUS, ingest_file
+from bench.capture import ingest_file
+from bench.corpus import CORPUS
 from lightfast_pipelines.capture.queue.batches import capture
 from lightfast_pipelines.domain.views import view_texts
 from lightfast_pipelines.embedded_postgres import EmbeddedPostgres

@@ -20,8 +20,8 @@ from lightfast_pipelines.domain.secrets.masking import mask
 from lightfast_pipelines.language.observations import MOST_OBSERVATIONS, prompt_about
 from lightfast_pipelines.language.port import Prompt
 from lightfast_pipelines.providers import discover
+from lightfast_pipelines.store.significance import DEFAULT_THRESHOLD
 
-THRESHOLD = 30
 # What an answer takes in our own estimate is a bound; a label with a topic and an entity has about this.
 TOKENS_OF_AN_ANSWER = 60
 
@@ -54,7 +54,7 @@ def main() -> None:
         for statement in statements(path, arguments.provider):
             observations.add(statement.source_id)
             enriched = enrich(statement)
-            if enriched.significance_score < THRESHOLD:
+            if enriched.significance_score < DEFAULT_THRESHOLD:
                 continue
             significant.add(statement.source_id)
             question = question_of(statement, enriched)

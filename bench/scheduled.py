@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bench.capture import ingest_file, process_all
+from bench.corpus import CORPUS
 from lightfast_pipelines.clustering.summaries import summarize_clusters
 from lightfast_pipelines.embedded_postgres import EmbeddedPostgres
 from lightfast_pipelines.people.profiles import update_profiles
@@ -25,7 +26,6 @@ from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.liveness import SHARES, THRESHOLDS, share
 from lightfast_pipelines.store.migrate import migrate
 
-CORPUS = Path(__file__).parents[1].parent / "shared" / "corpus"
 WANTED_FULL_SECONDS = 120
 WANTED_DAY_SECONDS = 2
 ROW = "{:<28} {:>9} {:>9} {:>13} {:>9}"

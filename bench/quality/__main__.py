@@ -24,6 +24,7 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
+from bench.corpus import CORPUS
 from bench.quality import classes, clusters, links, people, reverts, time_zones
 from bench.quality.figures import Figure, lines
 from bench.quality.picture import draw
@@ -33,7 +34,6 @@ from lightfast_pipelines.cli.root import Failure
 from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.quality import QualityResult, record_quality
 
-CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
 Measure = Callable[[Path], Sequence[Figure]]
 
 SUBJECTS: dict[str, Measure] = {

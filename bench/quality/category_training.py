@@ -133,17 +133,17 @@ def train(commits: Sequence[Commit]) -> CategoryModel:
         total = float(-(importance * right).sum() + 0.5 * (pull * away**2).sum())
         return total, slope.ravel()
 
-    found = minimize(
+    fitted = minimize(
         loss, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": _STEPS}
     ).x.reshape(start.shape)
-    found -= found.mean(axis=1, keepdims=True)
+    fitted -= fitted.mean(axis=1, keepdims=True)
     kept = {
-        name: tuple(round(100 * float(value)) for value in found[position])
+        name: tuple(round(100 * float(value)) for value in fitted[position])
         for name, position in place.items()
-        if np.abs(found[position]).max() >= _LEAST_WEIGHT
+        if np.abs(fitted[position]).max() >= _LEAST_WEIGHT
     }
     return CategoryModel(
-        kept, tuple(round(100 * _SHARE_OF_BIAS * float(value)) for value in found[-1])
+        kept, tuple(round(100 * _SHARE_OF_BIAS * float(value)) for value in fitted[-1])
     )
 
 

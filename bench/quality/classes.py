@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bench.corpus import CORPUS
 from bench.quality import keyword_rules
 from bench.quality.category_training import Commit, read, train
 from bench.quality.figures import Figure, lines
@@ -28,7 +29,6 @@ from lightfast_pipelines.domain.significance import words_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
 # Somewhat below what is reached.
 _FLOORS = {"macro F1": 0.36, "gain": 0.12, "gain with files": 0.03, "certain": 0.66}
 _SUBJECT = "classes"

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
 LEARNT_FROM = frozenset({"ipython", "starlette"})
 
 

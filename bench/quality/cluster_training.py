@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from bench.quality.cluster_gold import CORPUS, GoldHistory, histories
+from bench.corpus import CORPUS
+from bench.quality.cluster_gold import GoldHistory, histories
 from bench.quality.clusters import agreement, parts
 from lightfast_pipelines.domain import clusters
 from lightfast_pipelines.domain.affinity import candidates

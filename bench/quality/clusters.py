@@ -13,9 +13,10 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.corpus import CORPUS
 from bench.quality.b_cubed import BCubed
 from bench.quality.cluster_baselines import BASELINES, Division
-from bench.quality.cluster_gold import CORPUS, LEARNT_FROM, GoldHistory, histories
+from bench.quality.cluster_gold import LEARNT_FROM, GoldHistory, histories
 from bench.quality.figures import Figure, lines
 from bench.quality.intervals import interval
 from lightfast_pipelines.domain.clusters import join

@@ -18,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.corpus import CORPUS
 from bench.quality.intervals import interval
 from lightfast_pipelines.domain.cluster_status import IDLE_SECONDS
 
-CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
 DAYS = (7, 14, 21, 30, 45, 60, 90)
 ROW = "{:<8} {:>5} {:>7} {:>26} {:>26}"
 

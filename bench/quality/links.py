@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bench.corpus import CORPUS
 from bench.gold_references import Sent, Verdict, wilson
 from bench.quality.figures import Figure, lines
 from bench.quality.intervals import interval
@@ -25,7 +26,6 @@ from bench.references import Judged, judge_all
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
 _REACH, _FLOOR = 0.99, 0.98
 # Relationships that people write; the others are fields of a payload.
 _WRITTEN = frozenset({"fixes", "references", "reverts", "cherry_picks", "duplicates", "tracked_in"})

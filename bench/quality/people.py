@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.corpus import CORPUS
 from bench.quality.figures import Figure, lines
 from bench.quality.intervals import interval
 from bench.quality.people_gold import (
@@ -38,8 +39,6 @@ Gold = Mapping[Alias, Hashable]
 
 Grouping = Callable[[Iterable[Alias]], Mapping[Alias, Hashable]]
 """Says which aliases are one person."""
-
-CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
 
 
 def mailmaps(corpus: Path) -> dict[str, dict[Alias, Hashable]]:

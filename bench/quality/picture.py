@@ -11,7 +11,7 @@ _OURS, _THEIRS, _BOUND = "#4f43dd", "#b8b8b8", "#c2410c"
 
 
 def draw(figures: Sequence[Figure], path: Path) -> None:
-    """A row for each figure with a baseline or a floor (a tick); ours is above its baselines."""
+    """A row for each figure with a baseline or a floor (a tick); ours is drawn above its baselines."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Picture
     from matplotlib.lines import Line2D

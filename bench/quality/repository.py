@@ -46,7 +46,7 @@ class Commit:
 
 
 class NoRepositoryError(Exception):
-    """The path is no git repository, or git cannot read its history."""
+    """The path is not a git repository, or git cannot read its history."""
 
 
 def write_corpus(repository: Path, folder: Path, *, most: int) -> str:

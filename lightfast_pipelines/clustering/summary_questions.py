@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import groupby
 
 from lightfast_pipelines.clustering.summaries import members_of, rewrite_summaries
 from lightfast_pipelines.domain.language_summaries import PURPOSE, content_hash, shown_members
 from lightfast_pipelines.language.asking import Clock, NotAskedError, asker_for
-from lightfast_pipelines.language.parts import ask_in_parts
+from lightfast_pipelines.language.parts import ask_in_parts, requests_about
 from lightfast_pipelines.language.port import Language
 from lightfast_pipelines.language.summaries import (
     MOST_CLUSTERS,
@@ -23,7 +22,8 @@ from lightfast_pipelines.language.summaries import (
     ClusterContent,
 )
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.model_answers import THRESHOLD, store_answers
+from lightfast_pipelines.store.model_answers import store_answers
+from lightfast_pipelines.store.significance import THRESHOLD
 
 _PAGE = 10 * MOST_CLUSTERS
 
@@ -75,7 +75,8 @@ def ask_for_summaries(
         asker = asker_for(conn, language, PURPOSE, clock)
         try:
             while report.asked < max_clusters and (page := _page(conn, clock)):
-                for part, answers in ask_in_parts(asker, SUMMARIES, _requests(page)):
+                requests = requests_about(SUMMARIES, page)
+                for part, answers in ask_in_parts(asker, SUMMARIES, requests):
                     model = asker.model.name
                     store_answers(conn, PURPOSE, PROMPT_VERSION, model, answers, clock())
                     rewrite_summaries(conn, [item.cluster_id for item in part], clock())
@@ -107,15 +108,3 @@ def _page(conn: Connection, clock: Clock) -> list[ClusterContent]:
         page.append(ClusterContent(cluster, key, shown, tuple(members)))
     conn.rollback()
     return page
-
-
-def _requests(page: Sequence[ClusterContent]) -> list[Sequence[ClusterContent]]:
-    """The clusters of each request. Texts of two tenants never share one."""
-    ordered = sorted(page, key=lambda item: item.key[0])
-    requests: list[Sequence[ClusterContent]] = []
-    for _, group in groupby(ordered, key=lambda item: item.key[0]):
-        items = list(group)
-        requests.extend(
-            items[start : start + MOST_CLUSTERS] for start in range(0, len(items), MOST_CLUSTERS)
-        )
-    return requests

@@ -16,7 +16,7 @@ from lightfast_pipelines.domain.cluster_status import ClusterStatus
 # Clusters that the detail of a split names; all others are only counted.
 _MOST_NAMED = 20
 
-# After these a cluster is no more.
+# After one of these, a cluster no longer exists.
 ENDS = frozenset(("merged", "renamed", "removed"))
 
 
@@ -94,7 +94,7 @@ def cluster_events(
 def _resized(
     cluster: str, had: int, has: int, targets: Counter[str], heirs: Mapping[str, str]
 ) -> Iterator[ClusterEvent]:
-    """`has` is 0 for an id that is no more; `targets` says where its members went."""
+    """`has` is 0 for an id that no longer exists; `targets` says where its members went."""
     if len(targets) > 1:
         named = sorted(targets.items(), key=lambda target: (-target[1], target[0]))[:_MOST_NAMED]
         detail = {"observations": has, "before": had, "into": dict(named), "clusters": len(targets)}

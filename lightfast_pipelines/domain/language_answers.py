@@ -189,13 +189,13 @@ def _mentions(statement: Statement, answer: ObservationAnswer) -> Iterator[Menti
 
 
 def _with_mentions(
-    mentions: tuple[Mention, ...], found: tuple[Mention, ...]
+    mentions: tuple[Mention, ...], answered: tuple[Mention, ...]
 ) -> tuple[Mention, ...]:
     """The mentions with those of entities that none of them names, before the candidates."""
     named = {mention.thing.key for mention in mentions}
     candidates = tuple(m for m in mentions if is_candidate(m.thing.key))
     kept = mentions[: len(mentions) - len(candidates)]
-    new = {m.thing.key: m for m in reversed(found) if m.thing.key not in named}
+    new = {m.thing.key: m for m in reversed(answered) if m.thing.key not in named}
     room = max(0, MAX_MENTIONS - len(kept))
     return (*kept, *[new[key] for key in sorted(new)][:room], *candidates)
 

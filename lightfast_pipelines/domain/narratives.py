@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 RULE_VERSION = 1
-"""Of narratives and of the means of vectors: raising it has all vectors of these layers made again."""
+"""The version of narratives and of means of vectors: raising it makes all vectors of these layers again."""
 
 LATEST_EVENTS = 3
 RELATED_ENTITIES = 5

@@ -52,7 +52,7 @@ _MOST_HITS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class IndexShape:
-    """The index as Pinecone describes it; None for what it does not tell."""
+    """The index as Pinecone describes it; None for what it does not state."""
 
     dimension: int | None
     metric: str | None
@@ -204,8 +204,8 @@ class PineconeIndex:
     def _asking(
         self, operation: str, vectors: int = 0, *, absent_is_fine: bool = False
     ) -> Iterator[None]:
-        """Counts the request, and words its failure. With `absent_is_fine`, a namespace that does not
-        exist is none: Pinecone makes one with its first vector."""
+        """Counts the request, and explains its failure. With `absent_is_fine`, a namespace that does not
+        exist is no failure: Pinecone makes one with its first vector."""
         from pinecone.errors import NotFoundError, PineconeError
 
         self.usage.requests[operation] = self.usage.requests.get(operation, 0) + 1
@@ -219,7 +219,7 @@ class PineconeIndex:
                 f"name of another ({self._shortened(error)})"
             )
         except PineconeError as error:
-            failure = _worded(error, operation, self._shortened(error))
+            failure = _explained(error, operation, self._shortened(error))
         else:
             self.usage.vectors[operation] = self.usage.vectors.get(operation, 0) + vectors
             return
@@ -260,8 +260,8 @@ def pinecone_index(settings: Settings) -> PineconeIndex | None:
     )
 
 
-def _worded(error: Exception, operation: str, text: str) -> Exception:
-    """The error by what follows from it, with `text` to say what it was."""
+def _explained(error: Exception, operation: str, text: str) -> Exception:
+    """The error in the index's terms, which say what follows from it; `text` describes it."""
     from pinecone.errors import (
         ApiError,
         ForbiddenError,

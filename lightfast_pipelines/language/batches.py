@@ -18,10 +18,9 @@ from lightfast_pipelines.language.contents import (
     OBSERVATIONS,
     Content,
     distinct_contents,
-    requests_about,
 )
 from lightfast_pipelines.language.observations import PROMPT_VERSION
-from lightfast_pipelines.language.parts import answers_in
+from lightfast_pipelines.language.parts import answers_in, requests_about
 from lightfast_pipelines.language.port import (
     ModelUnavailableError,
     PromptRejectedError,
@@ -81,7 +80,7 @@ def _affordable(conn: Connection, asker: Asker) -> list[Sequence[Content]]:
     left = asker.left()
     requests = []
     contents = distinct_contents([question for question in page if not question.is_settled])
-    for request in requests_about(contents)[:_MOST_REQUESTS]:
+    for request in requests_about(OBSERVATIONS, contents)[:_MOST_REQUESTS]:
         left -= OBSERVATIONS.prompt(request).estimated_tokens
         if left < 0:
             break

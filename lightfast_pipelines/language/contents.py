@@ -1,4 +1,4 @@
-"""Distinct contents of observations, the requests about them, and the storing of what came of them.
+"""Distinct contents of observations, how they are asked about, and the storing of what came of them.
 
 `stage.py` asks at once, `batches.py` later and for less.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from lightfast_pipelines.domain.language_answers import PURPOSE, Question, question_about
 from lightfast_pipelines.language.asking import Asker
@@ -57,21 +56,12 @@ def distinct_contents(questions: Sequence[OpenQuestion]) -> list[Content]:
     return contents
 
 
-def requests_about(contents: Sequence[Content]) -> list[Sequence[Content]]:
-    """The contents of each request. Texts of two tenants never share one."""
-    ordered = sorted(contents, key=lambda content: content.key[0])
-    requests: list[Sequence[Content]] = []
-    for _, group in groupby(ordered, key=lambda content: content.key[0]):
-        of_workspace = list(group)
-        requests.extend(
-            of_workspace[start : start + MOST_OBSERVATIONS]
-            for start in range(0, len(of_workspace), MOST_OBSERVATIONS)
-        )
-    return requests
-
-
 class ObservationForm:
     """How observations are asked about (`language/parts.py`)."""
+
+    @property
+    def most(self) -> int:
+        return MOST_OBSERVATIONS
 
     def key(self, item: Content) -> ContentKey:
         return item.key

@@ -1,10 +1,11 @@
-"""Requests about many contents at once: what came of each, and smaller requests where nothing did."""
+"""Requests about many contents at once: which share one, what came of each, and what is asked again."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import groupby
 from typing import Any, Protocol, TypeVar
 
 from lightfast_pipelines.language.asking import Asker, NotAskedError
@@ -25,6 +26,11 @@ Read = Sequence[Mapping[str, Any] | str | None]
 class Form(Protocol[Item_contra]):
     """How a purpose asks about its items, and reads the answers."""
 
+    @property
+    def most(self) -> int:
+        """How many items a request may hold."""
+        ...
+
     def key(self, item: Item_contra) -> ContentKey: ...
 
     def prompt(self, items: Sequence[Item_contra]) -> Prompt: ...
@@ -32,6 +38,19 @@ class Form(Protocol[Item_contra]):
     def read(self, text: str, items: Sequence[Item_contra]) -> Read | None:
         """None if the text is no answer at all."""
         ...
+
+
+def requests_about(form: Form[Item], items: Sequence[Item]) -> list[Sequence[Item]]:
+    """The items of each request. Texts of two tenants never share one."""
+
+    def workspace(item: Item) -> int:
+        return form.key(item)[0]
+
+    requests: list[Sequence[Item]] = []
+    for _, group in groupby(sorted(items, key=workspace), key=workspace):
+        own = list(group)
+        requests.extend(own[start : start + form.most] for start in range(0, len(own), form.most))
+    return requests
 
 
 def answers_in(

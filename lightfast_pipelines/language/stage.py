@@ -18,11 +18,10 @@ from lightfast_pipelines.language.contents import (
     OBSERVATIONS,
     Content,
     distinct_contents,
-    requests_about,
     store_and_apply,
 )
 from lightfast_pipelines.language.observations import MOST_OBSERVATIONS, PROMPT_VERSION
-from lightfast_pipelines.language.parts import ask_in_parts
+from lightfast_pipelines.language.parts import ask_in_parts, requests_about
 from lightfast_pipelines.language.port import Language
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.model_answers import close_questions, count_open, open_questions
@@ -114,7 +113,8 @@ def _ask(
     report: LanguageReport,
     progress: Callable[[int], object],
 ) -> None:
-    for part, answers in ask_in_parts(asker, OBSERVATIONS, requests_about(contents)):
+    requests = requests_about(OBSERVATIONS, contents)
+    for part, answers in ask_in_parts(asker, OBSERVATIONS, requests):
         store_and_apply(conn, asker, part, answers)
         observations = sum(len(content.observations) for content in part)
         report.asked += observations

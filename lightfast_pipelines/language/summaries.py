@@ -98,6 +98,10 @@ class ClusterContent:
 class SummaryForm:
     """How clusters are asked about (`language/parts.py`)."""
 
+    @property
+    def most(self) -> int:
+        return MOST_CLUSTERS
+
     def key(self, item: ClusterContent) -> ContentKey:
         return item.key
 

@@ -16,11 +16,8 @@ from typing import LiteralString
 from lightfast_pipelines.domain.views import RULE_VERSION as VIEW_RULES
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.pending_work import PARTITION_DAY
+from lightfast_pipelines.store.significance import THRESHOLD
 from lightfast_pipelines.store.stage_failures import observation_given_up
-
-DEFAULT_THRESHOLD = 30
-"""Significance from which an observation is worth a vector that costs money, unless its workspace's
-settings say otherwise."""
 
 # Observations examined in one transaction.
 _WALK = 20_000
@@ -33,8 +30,7 @@ JOIN lightfast.workspaces w ON w.id = o.workspace_id
 JOIN lightfast.hosted_models m ON m.is_current
 LEFT JOIN {PARTITION_DAY} ON true
 WHERE NOT o.is_deleted
-  AND o.significance_score
-      >= coalesce((w.settings ->> 'significance_threshold')::integer, {DEFAULT_THRESHOLD})
+  AND o.significance_score >= {THRESHOLD}
   AND NOT EXISTS (
     SELECT FROM lightfast.observation_vectors v
     WHERE v.observation_id = o.id AND v.view = 'title' AND v.model = m.model
@@ -53,7 +49,7 @@ OF_QUEUE: LiteralString = """
 
 @dataclass(frozen=True, slots=True)
 class HostedProgress:
-    """How far the hosted vectors are. `covered` of `workspaces` are searched by `model` already;
+    """How far the hosted vectors have come. `covered` of `workspaces` are searched by `model` already;
     `waiting` observations have no vector of it yet; `is_examined` is false while more may be found."""
 
     model: str
@@ -64,7 +60,7 @@ class HostedProgress:
 
 
 def set_model(conn: Connection, model: str | None) -> None:
-    """Makes `model` the one by which significant observations are embedded. The caller commits.
+    """Makes `model` the one that embeds significant observations. The caller commits.
 
     None: no key is set, so nothing waits. A model that is set again has missed what happened meanwhile,
     and begins anew with the vectors that it has.
@@ -255,7 +251,7 @@ def remove_retired(conn: Connection, *, at_most: int, page: int = 10_000) -> int
 
 
 def hosted_progress(conn: Connection) -> HostedProgress | None:
-    """How far the current hosted model is; None if there is none."""
+    """How far the current hosted model has come; None if there is none."""
     row = conn.execute(
         """
         SELECT m.model, (SELECT count(*)::int FROM lightfast.workspaces),

@@ -14,6 +14,7 @@ import msgspec
 
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.locks import change_routing
+from lightfast_pipelines.store.significance import THRESHOLD
 
 ContentKey = tuple[int, str]
 """Workspace and content hash: tenants share no answers."""
@@ -21,9 +22,6 @@ ContentKey = tuple[int, str]
 # A content that brings no valid answer is asked about this often, an hour and four hours apart.
 MOST_ATTEMPTS = 3
 _FIRST_RETRY = timedelta(hours=1)
-
-# What the workspace counts as significant; under it no model is asked.
-THRESHOLD = "coalesce((w.settings ->> 'significance_threshold')::int, 30)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,9 @@ stage_failures = Table(
         nullable=True,
     ),
     column(
-        "stage", Text, "embeddings, clusters, people, consolidation, profiles, summaries or layers."
+        "stage",
+        Text,
+        "embeddings, hosted_embeddings, clusters, people, consolidation, profiles, summaries or layers.",
     ),
     column("rules", Text, "Model or version of the rules that failed; another one tries again."),
     column("attempts", Integer, "Failed attempts, of those during which other work succeeded."),
