@@ -2,103 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-import numpy as np
 import pytest
 
-from lightfast_pipelines.embedding.index import Filters, Tenant
 from lightfast_pipelines.embedding.layers import make_layers
-from lightfast_pipelines.embedding.layers_search import SearchAnswer, search_layer
 from lightfast_pipelines.embedding.pgvector import PgVectorIndex
 from lightfast_pipelines.embedding.pinecone_index import PineconeIndex
-from lightfast_pipelines.embedding.projection import ProjectionReport, changes_waiting, project
+from lightfast_pipelines.embedding.projection import changes_waiting, project
 from lightfast_pipelines.embedding.projection_state import forget_abandoned, read_state
 from lightfast_pipelines.embedding.stage import embed_pending
 from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.model_usage import usage_on
-from tests.capture.rows import Memory, hours
-from tests.embedding.pinecone_clients import FAULTS, Connect, connect
-from tests.servers.pinecone import PineconeWorld, serve_pinecone
+from tests.capture.rows import Memory
+from tests.embedding.pinecone_clients import FAULTS, connect
+from tests.embedding.projected import (
+    MODEL,
+    NOW,
+    PULL,
+    commit,
+    external_id,
+    ids,
+    index,
+    memory,
+    search,
+    served,
+    update,
+    world,
+)
+from tests.servers.pinecone import PineconeWorld
 from tests.servers.serving import Fault, Served
 
-__all__ = ["connect"]
-
-NOW = datetime(2024, 6, 1, tzinfo=UTC)
-PULL = "github:pr:1#1"
-MODEL = WordLlamaEmbedder()
-
-
-@pytest.fixture
-def world() -> PineconeWorld:
-    return PineconeWorld()
-
-
-@pytest.fixture
-def served(world: PineconeWorld) -> Iterator[Served]:
-    with serve_pinecone(world) as server:
-        yield server
-
-
-@pytest.fixture
-def index(served: Served, connect: Connect) -> PineconeIndex:
-    return connect(served)
-
-
-@pytest.fixture
-def memory(conn: Connection) -> Memory:
-    return Memory(conn, slug="Acme")
-
-
-def commit(memory: Memory, number: int, title: str = "Retry the payment", **options: Any) -> int:
-    return memory.observation(f"github:commit:{number:040}", title, **options)
-
-
-def update(
-    conn: Connection, index: PineconeIndex, *, now: datetime = NOW, model: Any = MODEL
-) -> ProjectionReport:
-    """Does what the stages do one after the other: vectors, layers, then the hosted index."""
-    embed_pending(conn, model, PgVectorIndex(conn), max_rows=1_000)
-    make_layers(conn, model)
-    return project(conn, index, model, now=now)
-
-
-def ids(conn: Connection) -> set[str]:
-    """The ids that the index should have, by the tables."""
-    rows = conn.execute(
-        """
-        SELECT 'default:' || w.slug || ' observations#' || o.external_id || '#' || v.view
-        FROM lightfast.observation_vectors v JOIN lightfast.observations o ON o.id = v.observation_id
-        JOIN lightfast.workspaces w ON w.id = o.workspace_id WHERE vector_norm(v.vector) > 0
-        UNION ALL
-        SELECT 'default:' || w.slug || ' ' || lightfast.index_id(v.layer, v.key)
-        FROM lightfast.memory_vectors v JOIN lightfast.workspaces w ON w.id = v.workspace_id
-        """
-    )
-    return {identifier for (identifier,) in rows}
-
-
-def search(
-    conn: Connection, index: PineconeIndex | None, memory: Memory, text: str, **options: Any
-) -> SearchAnswer:
-    tenant = Tenant(memory.workspace_id, memory.org_id, memory.slug)
-    options.setdefault("now", NOW)
-    layer = options.pop("layer", "observations")
-    vector = MODEL.embed([text])[0]
-    model = options.pop("model", MODEL.name)
-    return search_layer(conn, index, tenant, layer, vector, 5, model=model, **options)
-
-
-def external_id(conn: Connection, observation: int) -> str:
-    row = conn.execute(
-        "SELECT external_id FROM lightfast.observations WHERE id = %s", (observation,)
-    ).fetchone()
-    assert row is not None
-    return str(row[0])
+__all__ = ["connect", "index", "memory", "served", "world"]
 
 
 def test_a_new_index_is_filled_with_all_layers_and_then_gets_the_changes_alone(
@@ -249,73 +187,6 @@ def test_an_outage_puts_the_next_try_off_and_loses_nothing(
         "pinecone:lightfast",
         external_id(conn, second),
     )
-
-
-@pytest.mark.parametrize("name", FAULTS)
-def test_a_search_during_a_fault_is_answered_by_postgres(
-    name: str, conn: Connection, memory: Memory, index: PineconeIndex, served: Served
-) -> None:
-    observation = commit(memory, 1)
-    update(conn, index)
-    served.faults.append(replace(FAULTS[name], match="/query"))
-    answer = search(conn, index, memory, "Retry the payment")
-    assert (answer.answered_by, answer.hits[0].key) == ("pgvector", external_id(conn, observation))
-    assert "Pinecone" in (answer.why or "")
-
-
-def test_both_indexes_give_the_same_hits_with_and_without_filters(
-    conn: Connection, memory: Memory, index: PineconeIndex
-) -> None:
-    ann = memory.identity("github", "1")
-    for number, title in enumerate(["Retry the payment", "Cache the cart", "Refund payments"]):
-        commit(memory, number, title, at=hours(number), author=ann if number else None)
-    memory.observation(PULL, "Payment is retried", source_type="pull-request.opened")
-    update(conn, index)
-    for filters in (
-        Filters(),
-        Filters(since=hours(1)),
-        Filters(before=hours(1)),
-        Filters(kinds=["commit.pushed"]),
-        Filters(identities=["github:1", "git:x"]),
-        Filters(sources=["linear"]),
-        Filters(least_significance=41),
-    ):
-        for layer in ("observations", "entities"):
-            options = {"filters": filters, "layer": layer}
-            ours = search(conn, None, memory, "retry a payment", **options)
-            theirs = search(conn, index, memory, "retry a payment", **options)
-            assert theirs.answered_by == "pinecone:lightfast"
-            assert [hit.key for hit in ours.hits] == [hit.key for hit in theirs.hits], filters
-            assert np.allclose(
-                [hit.similarity for hit in ours.hits],
-                [hit.similarity for hit in theirs.hits],
-                atol=1e-5,
-            )
-
-
-def test_a_hit_whose_row_is_gone_is_left_out(
-    conn: Connection, memory: Memory, index: PineconeIndex
-) -> None:
-    observation = commit(memory, 1)
-    kept = commit(memory, 2, "Cache the cart")
-    update(conn, index)
-    conn.execute("DELETE FROM lightfast.observations WHERE id = %s", (observation,))
-    answer = search(conn, index, memory, "Retry the payment")
-    assert answer.answered_by == "pinecone:lightfast"
-    assert [hit.key for hit in answer.hits] == [external_id(conn, kept)]
-
-
-def test_an_index_of_another_dimension_gets_nothing_and_search_says_why(
-    conn: Connection, memory: Memory, index: PineconeIndex, world: PineconeWorld
-) -> None:
-    world.dimension = 1024
-    commit(memory, 1)
-    report = update(conn, index)
-    assert "dimension 1024, the embedder makes 256: create an index" in (report.error or "")
-    assert world.vectors() == {}
-    answer = search(conn, index, memory, "Retry the payment")
-    assert answer.answered_by == "pgvector"
-    assert answer.why == "pinecone:lightfast is being filled"
 
 
 def test_a_fill_that_is_interrupted_goes_on_where_it_stopped(

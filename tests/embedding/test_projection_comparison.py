@@ -17,7 +17,7 @@ from lightfast_pipelines.embedding.projection_comparison import (
 from lightfast_pipelines.store.database import Connection
 from tests.capture.rows import Memory
 from tests.embedding.pinecone_clients import connect
-from tests.embedding.test_projection import (
+from tests.embedding.projected import (
     NOW,
     PULL,
     commit,
@@ -84,7 +84,7 @@ def test_what_waits_to_be_sent_or_deleted_is_neither_missing_nor_orphaned(
 ) -> None:
     from lightfast_pipelines.embedding.pgvector import PgVectorIndex
     from lightfast_pipelines.embedding.stage import embed_pending
-    from tests.embedding.test_projection import MODEL
+    from tests.embedding.projected import MODEL
 
     fill(conn, memory, index)
     commit(memory, 99)

@@ -15,7 +15,7 @@ from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.service_status import ServiceStatus
 from tests.capture.rows import Memory
 from tests.embedding.pinecone_clients import connect
-from tests.embedding.test_projection import (
+from tests.embedding.projected import (
     MODEL,
     NOW,
     commit,
