@@ -2,117 +2,38 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lightfast_pipelines.embedding.embedder import EmbeddingUsage, RefusedTextError
-from lightfast_pipelines.embedding.index import VIEWS, Vectors
 from lightfast_pipelines.embedding.layers import (
-    LayersReport,
     layers_due,
-    make_hosted_layers,
     make_layers,
 )
 from lightfast_pipelines.embedding.pgvector import PgVectorIndex
 from lightfast_pipelines.embedding.stage import embed_pending
 from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
-from lightfast_pipelines.inbox.isolation import ServiceUnavailableError
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.hosted_vectors import set_model
-from lightfast_pipelines.store.model_usage import usage_on
 from lightfast_pipelines.store.stage_failures import StageError, count_workspace
 from tests.capture.rows import Memory, hours
+from tests.embedding.layered import (
+    ISSUE,
+    PULL,
+    CountingEmbedder,
+    all_rows,
+    join,
+    mean,
+    memory,
+    profile,
+    rows_of,
+    update,
+    vectors,
+)
 
-DAY = date(2024, 6, 1)
-PULL, ISSUE = "github:pr:1#1", "github:issue:1#2"
-
-
-class CountingEmbedder(WordLlamaEmbedder):
-    """Notes the texts that it embeds."""
-
-    def __init__(self, name: str = "wordllama-256") -> None:
-        self.name = name
-        self.texts: list[str] = []
-
-    def embed(self, texts: Any) -> NDArray[np.float32]:
-        self.texts += texts
-        return super().embed(texts)
-
-
-@pytest.fixture
-def memory(conn: Connection) -> Memory:
-    return Memory(conn)
-
-
-def update(conn: Connection, embedder: CountingEmbedder | None = None) -> LayersReport:
-    """Embeds what waits, then makes the layers."""
-    embed_pending(conn, WordLlamaEmbedder(), PgVectorIndex(conn), max_rows=1_000)
-    return make_layers(conn, embedder or CountingEmbedder())
-
-
-def join(memory: Memory, cluster: str, *observations: int, label: str = "Payments") -> None:
-    """Puts observations into a cluster, as the stages do."""
-    memory.conn.execute(
-        """
-        INSERT INTO lightfast.clusters (id, workspace_id, topic_label, status, observation_count,
-          first_observation_at, last_observation_at, rule_version)
-        VALUES (%s, %s, %s, 'open', 1, now(), now(), 1) ON CONFLICT DO NOTHING
-        """,
-        (cluster, memory.workspace_id, label),
-    )
-    for observation in observations:
-        memory.conn.execute(
-            """
-            INSERT INTO lightfast.cluster_members
-              (observation_id, workspace_id, cluster_id, thread_key, rule_version, is_provisional)
-            VALUES (%s, %s, %s, 't', 1, false)
-            ON CONFLICT (observation_id) DO UPDATE SET cluster_id = excluded.cluster_id
-            """,
-            (observation, memory.workspace_id, cluster),
-        )
-
-
-def profile(memory: Memory, actor: str, identity: int, *, kind: str = "person") -> None:
-    """Makes the identity an actor with a profile, as the stages do."""
-    memory.conn.execute(
-        "INSERT INTO lightfast.actors (id, org_id, display_name, kind) VALUES (%s, 'default', %s, %s)",
-        (actor, actor.title(), kind),
-    )
-    memory.conn.execute(
-        "UPDATE lightfast.actor_identities SET actor_id = %s WHERE id = %s", (actor, identity)
-    )
-    memory.conn.execute(
-        """
-        INSERT INTO lightfast.actor_profiles (workspace_id, actor_id, expertise_domains,
-          observation_count, last_active_at, profile_confidence, evidence_hash, rule_version)
-        VALUES (%s, %s, '{"directory:src/cart": 0.5, "category:bug_fix": 1}', 1, now(), 0.5, '', 1)
-        """,
-        (memory.workspace_id, actor),
-    )
-
-
-def vectors(conn: Connection, layer: str) -> dict[str, NDArray[np.float32]]:
-    rows = conn.execute(
-        "SELECT key, vector::text FROM lightfast.memory_vectors WHERE layer = %s ORDER BY key",
-        (layer,),
-    ).fetchall()
-    return {key: np.fromstring(text[1:-1], np.float32, sep=",") for key, text in rows}
-
-
-def rows_of(conn: Connection, layer: str) -> list[dict[str, Any]]:
-    rows = conn.execute(
-        "SELECT to_jsonb(v) FROM lightfast.memory_vectors v WHERE layer = %s ORDER BY key", (layer,)
-    ).fetchall()
-    return [row for (row,) in rows]
-
-
-def mean(texts: list[str]) -> NDArray[np.float32]:
-    vector = WordLlamaEmbedder().embed(texts).mean(axis=0)
-    return np.asarray(vector / np.linalg.norm(vector), np.float32)
+__all__ = ["memory"]
 
 
 def test_a_cluster_has_the_mean_of_its_members_summaries_without_those_that_have_no_words(
@@ -272,7 +193,7 @@ def test_another_model_makes_all_again_and_the_former_vectors_stay_until_then(
     join(memory, "c1", first)
     profile(memory, "ann", ann)
     update(conn)
-    before = {row["layer"]: row["model"] for row in map(dict, _all(conn))}
+    before = {row["layer"]: row["model"] for row in map(dict, all_rows(conn))}
     assert before == dict.fromkeys(("clusters", "profiles", "entities"), "wordllama-256")
     # A change arrives after the model was changed, before the observations have its vectors.
     conn.execute("UPDATE lightfast.clusters SET topic_label = 'Checkout'")
@@ -281,108 +202,8 @@ def test_another_model_makes_all_again_and_the_former_vectors_stay_until_then(
     assert list(vectors(conn, "clusters")) == ["c1"]
     embed_pending(conn, another, PgVectorIndex(conn), max_rows=10)
     make_layers(conn, another)
-    after = {row["layer"]: row["model"] for row in map(dict, _all(conn))}
+    after = {row["layer"]: row["model"] for row in map(dict, all_rows(conn))}
     assert after == dict.fromkeys(("clusters", "profiles", "entities"), "another")
-
-
-def _all(conn: Connection) -> list[dict[str, Any]]:
-    return [
-        row
-        for (row,) in conn.execute("SELECT to_jsonb(v) FROM lightfast.memory_vectors v").fetchall()
-    ]
-
-
-class HostedEmbedder(CountingEmbedder):
-    """As a hosted one, which may be away."""
-
-    provider = "openai"
-
-    def __init__(self) -> None:
-        super().__init__("hosted")
-        self.is_away = False
-        self.refused: str | None = None
-
-    def embed(self, texts: Any) -> NDArray[np.float32]:
-        if self.is_away:
-            raise ServiceUnavailableError("it does not answer")
-        if self.refused is not None and any(self.refused in text for text in texts):
-            raise RefusedTextError("400")
-        return super().embed(texts)
-
-    def take_usage(self) -> EmbeddingUsage:
-        return EmbeddingUsage(requests=1, failures=int(self.is_away))
-
-
-def test_a_hosted_model_makes_its_own_of_what_it_embedded_and_its_outage_delays_nothing_else(
-    conn: Connection, memory: Memory
-) -> None:
-    hosted = HostedEmbedder()
-    set_model(conn, hosted.name)
-    first = memory.observation(PULL, "Retry the payment")
-    memory.observation(ISSUE, "Insignificant")
-    join(memory, "c1", first)
-    embed_pending(conn, WordLlamaEmbedder(), PgVectorIndex(conn), max_rows=10)
-    PgVectorIndex(conn).upsert(
-        Vectors("hosted", [memory.workspace_id] * 3, [first] * 3, VIEWS, hosted.embed(["x"] * 3))
-    )
-    hosted.texts.clear()
-    hosted.is_away = True
-    assert make_layers(conn, WordLlamaEmbedder()).written == {"clusters": 1, "entities": 2}
-    report = make_hosted_layers(conn, hosted, day=DAY)
-    assert report.unavailable == "it does not answer"
-    assert (layers_due(conn), layers_due(conn, for_hosted=True) > 0) == (0, True)
-    hosted.is_away = False
-    assert make_hosted_layers(conn, hosted, day=DAY).written == {"clusters": 1, "entities": 1}
-    assert [text.splitlines()[1] for text in hosted.texts] == [PULL]
-    assert layers_due(conn, for_hosted=True) == 0
-    models = [(row["layer"], row["model"]) for row in _all(conn)]
-    assert sorted(models) == [
-        *(("clusters", "hosted"), ("clusters", "wordllama-256")),
-        *(("entities", "hosted"), ("entities", "wordllama-256"), ("entities", "wordllama-256")),
-    ]
-    (used,) = usage_on(conn, DAY)
-    assert (used.purpose, used.requests, used.failures) == ("entities", 2, 1)
-    conn.execute("DELETE FROM lightfast.observations")
-    make_layers(conn, WordLlamaEmbedder())
-    make_hosted_layers(conn, hosted, day=DAY)
-    assert _all(conn) == []
-
-
-def test_a_text_that_the_hosted_model_refuses_leaves_all_other_vectors_and_the_local_ones(
-    conn: Connection, memory: Memory
-) -> None:
-    hosted = HostedEmbedder()
-    set_model(conn, hosted.name)
-    memory.observation(PULL, "Retry the payment")
-    memory.observation(ISSUE, "Poison")
-    embed_pending(conn, WordLlamaEmbedder(), PgVectorIndex(conn), max_rows=10)
-    ids = [row[0] for row in conn.execute("SELECT id FROM lightfast.observations")] * 3
-    PgVectorIndex(conn).upsert(
-        Vectors("hosted", [memory.workspace_id] * 6, ids, VIEWS * 2, hosted.embed(["x"] * 6))
-    )
-    hosted.refused = "Poison"
-    assert make_layers(conn, WordLlamaEmbedder()).written == {"entities": 2}
-    report = make_hosted_layers(conn, hosted, day=DAY)
-    assert (report.written, report.failures, report.unavailable) == ({"entities": 1}, 0, None)
-    assert (layers_due(conn), layers_due(conn, for_hosted=True)) == (0, 0)
-
-
-def test_a_service_that_refuses_every_text_is_away_and_no_entity_is_at_fault(
-    conn: Connection, memory: Memory
-) -> None:
-    hosted = HostedEmbedder()
-    set_model(conn, hosted.name)
-    pull = memory.observation(PULL, "Retry the payment")
-    embed_pending(conn, WordLlamaEmbedder(), PgVectorIndex(conn), max_rows=10)
-    PgVectorIndex(conn).upsert(
-        Vectors("hosted", [memory.workspace_id] * 3, [pull] * 3, VIEWS, hosted.embed(["x"] * 3))
-    )
-    hosted.refused = ""
-    make_layers(conn, WordLlamaEmbedder())
-    report = make_hosted_layers(conn, hosted, day=DAY)
-    assert (report.unavailable, report.failures) == ("no text at all is embedded: 400", 0)
-    hosted.refused = None
-    assert make_hosted_layers(conn, hosted, day=DAY).written == {"entities": 1}
 
 
 def test_newer_rules_make_all_again(
@@ -445,4 +266,4 @@ def test_a_removed_workspace_leaves_no_change_behind(conn: Connection, memory: M
     update(conn)
     conn.execute("DELETE FROM lightfast.workspaces WHERE id = %s", (memory.workspace_id,))
     assert conn.execute("SELECT count(*) FROM lightfast.layer_changes").fetchone() == (0,)
-    assert _all(conn) == []
+    assert all_rows(conn) == []
