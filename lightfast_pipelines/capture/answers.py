@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def with_answers(conn: Connection, facts: Mapping[FactKey, Fact]) -> dict[FactKey, Fact]:
     """The facts, each with what the newest answer about its content adds, in one query for all.
 
-    A question stays open until there is an answer of the current prompt version, or none is to be had.
+    A question stays open until there is an answer of the current prompt version, or asking was given up.
     """
     contents = {
         key: (fact.workspace.id, question.content_hash)

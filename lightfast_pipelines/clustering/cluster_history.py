@@ -75,7 +75,7 @@ def write_aliases(
     now: datetime,
 ) -> None:
     """Makes every former id stand for a cluster that exists: aliases of a former id follow it, and an
-    id that is in use is no alias.
+    id that is in use is not an alias.
 
     `moves` counts in which clusters the members of each former cluster are now.
     """

@@ -103,7 +103,7 @@ class Labeller:
             stems = set(map(_stem, said[title]))
             # The root keeps long titles from winning by their number of words.
             total = math.fsum(weights[stem] for stem in stems) / math.sqrt(len(stems) or 1)
-            # A title of its own words alone stands for no other member.
+            # A title that shares no words with the others represents its own member only.
             if len(usable) > 1:
                 total *= 1 + math.fsum(weights[stem] for stem in stems & shared)
             return (

@@ -174,7 +174,7 @@ class HostedIndex(LayeredIndex, Protocol):
         ...
 
     def delete(self, tenant: Tenant, ids: Sequence[str]) -> None:
-        """Deletes the vectors with these ids; unknown ones are no error."""
+        """Deletes the vectors with these ids; unknown ids are ignored."""
         ...
 
     def ids(self, tenant: Tenant) -> Iterator[list[str]]:

@@ -98,7 +98,7 @@ hosted_index = Table(
     column("retry_at", TIME, "Not asked before this time, after failures.", nullable=True),
     PrimaryKeyConstraint("is_only", name="pk_hosted_index"),
     CheckConstraint("is_only", name="ck_hosted_index_only"),
-    comment="The hosted index that is kept up to date; no row: none is, and no change is noted for one.",
+    comment="The hosted index that is kept up to date; without a row there is none, and no change is noted.",
 )
 
 index_changes = Table(
