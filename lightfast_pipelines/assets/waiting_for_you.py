@@ -37,8 +37,8 @@ waiting_spec = dg.AssetSpec(
     deps=["observations"],
     description=(
         "One row: something that waits for you. A resource to link, a shape that is not known, the "
-        "cause of dead letters, what a later stage has given up, or names in texts that nothing answers "
-        "to. `lightfast waiting` lists it too."
+        "cause of dead letters, what a later stage has given up, identities that may be one person, "
+        "or names in texts that nothing answers to. `lightfast waiting` lists it too."
     ),
     metadata={
         "dagster/column_schema": dg.TableSchema(
@@ -63,7 +63,10 @@ def waiting_for_you(database: dg.ResourceParam[Database]) -> dg.MaterializeResul
             FINGERPRINT: waiting.fingerprint,
             "dagster/row_count": sum(
                 len(rows)
-                for rows in (waiting.unlinked, waiting.unknown, waiting.dead, waiting.stuck)
+                for rows in (
+                    *(waiting.unlinked, waiting.unknown, waiting.dead, waiting.stuck),
+                    waiting.doubtful,
+                )
             ),
             "parked": waiting.deliveries["parked"],
             "dead_letters": waiting.deliveries["dlq"],
@@ -72,6 +75,7 @@ def waiting_for_you(database: dg.ResourceParam[Database]) -> dg.MaterializeResul
             **listing("unknown", _with_ages(waiting.unknown, now)),
             **listing("dead", _with_ages(waiting.dead, now)),
             **listing("stuck", _with_ages(waiting.stuck, now)),
+            **listing("doubtful", [asdict(pairs) for pairs in waiting.doubtful]),
             **listing("stubs", [asdict(stub) for stub in waiting.stubs]),
         },
     )

@@ -56,7 +56,8 @@ def status(as_json: AsJson = False) -> None:
 def waiting(as_json: AsJson = False) -> None:
     """List what needs a person.
 
-    These are resources to link, unknown shapes, dead letters, work that stages gave up on, and old stubs.
+    These are resources to link, unknown shapes, dead letters, work that stages gave up on, identities
+    that may be one person, and old stubs.
     """
     from dataclasses import asdict
     from datetime import UTC, datetime
@@ -68,7 +69,7 @@ def waiting(as_json: AsJson = False) -> None:
     if as_json:
         print_json(sections)
         return
-    for title in ("unlinked", "unknown", "dead", "stuck", "stubs"):
+    for title in ("unlinked", "unknown", "dead", "stuck", "doubtful", "stubs"):
         rows = [
             {**row, "events": ", ".join(row["events"])} if "events" in row else row
             for row in sections[title]

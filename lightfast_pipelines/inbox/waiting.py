@@ -1,5 +1,5 @@
 """Everything that waits for a person: resources to link, events without rules, dead letters, work that
-stages gave up, and stubs.
+stages gave up, pairs of identities that may be one person, and stubs.
 
 Read only. Each line names the command that settles it.
 """
@@ -67,6 +67,15 @@ class Dead:
 
 
 @dataclass(frozen=True, slots=True)
+class DoubtfulPairs:
+    """The number of pairs of an organisation's identities that may be one person; `command` lists them."""
+
+    organisation: str
+    pairs: int
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
 class Stubs:
     """The number of stubs of one kind and age (of the first mention)."""
 
@@ -84,6 +93,7 @@ class WaitingForYou:
     unknown: Sequence[Unknown] = ()
     dead: Sequence[Dead] = ()
     stuck: Sequence[Stuck] = ()
+    doubtful: Sequence[DoubtfulPairs] = ()
     stubs: Sequence[Stubs] = ()
     deliveries: dict[str, int] = field(default_factory=dict)
     oldest: dict[str, datetime | None] = field(default_factory=dict)
@@ -164,6 +174,7 @@ def waiting_for_you(conn: Connection, *, now: datetime) -> WaitingForYou:
         unknown,
         dead,
         stuck(conn, SHOWN),
+        _doubtful(conn),
         _stubs(conn, now),
         {status: totals.get(status, (0, None))[0] for status in ("parked", "dlq")},
         {status: totals.get(status, (0, None))[1] for status in ("parked", "dlq")},
@@ -171,6 +182,18 @@ def waiting_for_you(conn: Connection, *, now: datetime) -> WaitingForYou:
     )
     conn.rollback()
     return waiting
+
+
+def _doubtful(conn: Connection) -> list[DoubtfulPairs]:
+    rows = conn.execute(
+        "SELECT org_id, count(*)::int FROM lightfast.doubtful_identities GROUP BY 1 ORDER BY 2 DESC, 1"
+        " LIMIT %s",
+        (SHOWN,),
+    )
+    return [
+        DoubtfulPairs(org_id, pairs, shlex.join(["lightfast", "people", "review", "--org", org_id]))
+        for org_id, pairs in rows
+    ]
 
 
 def _stubs(conn: Connection, now: datetime) -> list[Stubs]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from lightfast_pipelines.domain.people.identities import DoubtfulPair, Evidence, Identity
+from lightfast_pipelines.inbox.waiting import DoubtfulPairs, waiting_for_you
 from lightfast_pipelines.people.review_list import (
     count_doubtful,
     read_review_list,
@@ -74,3 +77,13 @@ def test_an_organisation_keeps_its_list_when_another_is_written(conn: Connection
         write_review_list(conn, org, [pair], {i.key: number for i, number in identities})
     write_review_list(conn, "rival", [], {})
     assert [count_doubtful(conn, org) for org in ("default", "rival", None)] == [1, 0, 1]
+
+
+def test_what_waits_for_a_person_names_the_command_that_lists_the_pairs(conn: Connection) -> None:
+    memory = Memory(conn)
+    (one, first), (two, second) = (_identity(memory, number) for number in "12")
+    numbers = {one.key: first, two.key: second}
+    write_review_list(conn, "default", [DoubtfulPair(one, two, 0.7, (LIKELY,))], numbers)
+    assert waiting_for_you(conn, now=datetime(2026, 5, 1, tzinfo=UTC)).doubtful == [
+        DoubtfulPairs("default", 1, "lightfast people review --org default")
+    ]
