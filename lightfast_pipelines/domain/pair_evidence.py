@@ -16,6 +16,7 @@ from lightfast_pipelines.domain.affinity_weights import BY_ONE_AUTHOR, BY_OTHERS
 from lightfast_pipelines.domain.work_marks import NO_MARKS, WorkMarks
 
 WINDOW_SECONDS = 30 * 86_400
+_LEAST_KNOWN_SECONDS = 7 * 86_400
 
 # An assumption, not a measurement: somebody who opens two pull requests, or two issues, considers them
 # separate.
@@ -59,14 +60,25 @@ class OwnWork:
                 self._rank[unit][author] = len(self._of[author])
                 self._of[author].append(unit)
         self.activity = [0.0] * len(units)
+        self._first = min((unit.times[0] for unit in units), default=0.0)
+        self._last = max((unit.times[0] for unit in units), default=0.0)
         for own in self._of.values():
             times = [units[unit].times[0] for unit in own]
             for unit, time in zip(own, times, strict=True):
                 after = bisect_right(times, time + WINDOW_SECONDS)
                 around = after - bisect_left(times, time - WINDOW_SECONDS)
-                self.activity[unit] = max(self.activity[unit], math.log(max(1, around)))
+                rate = math.log(max(1, around) / self._known_share(time))
+                self.activity[unit] = max(self.activity[unit], rate)
         self._best_link: dict[tuple[str, int], float] = {}
         self._beginnings: dict[str, list[float]] = {}
+
+    def _known_share(self, time: float) -> float:
+        """The share of the window around a time that the history covers, at least a week of it.
+
+        Two commits in the ten days since a workspace began are twelve in a window of 60 days.
+        """
+        known = min(time + WINDOW_SECONDS, self._last) - max(time - WINDOW_SECONDS, self._first)
+        return max(known, _LEAST_KNOWN_SECONDS) / (2 * WINDOW_SECONDS)
 
     def between(self, a: int, b: int) -> int | None:
         """How many units an author of both began between the two; None if they have no common author."""

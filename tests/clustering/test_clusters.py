@@ -266,7 +266,7 @@ class AnotherModel(WordLlamaEmbedder):
 def test_similarity_is_that_of_the_configured_model(conn: Connection) -> None:
     memory = Memory(conn)
     author = memory.identity("git", "ann <ann@x.io>", source_name="ann")
-    for number, file in ((1, "receiver.py"), (200, "sender.py")):
+    for number, file in ((1, "receiver.py"), (12, "sender.py")):
         title = "Retry deliveries that time out"
         memory.observation(sha(number), title, at=hours(number), files=(file,), author=author)
     memory.touch()

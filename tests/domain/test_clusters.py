@@ -122,13 +122,23 @@ def test_a_thread_is_the_work_of_who_began_it_and_not_of_who_merged_it() -> None
 
 
 def test_a_file_is_as_rare_in_ten_years_of_history_as_in_ten_weeks() -> None:
-    now = [unit("a1", 0, "x.py"), unit("a2", 5, "x.py")]
+    now = [unit("a1", 0, "x.py"), unit("a2", 5, "x.py"), unit("b", 24 * 70, "y.py", by="Ben")]
     years = [unit(f"c{n}", 24 * 90 * (n + 1), "x.py", by=f"{n}") for n in range(40)]
     odds = [
         {(units[a].key, units[b].key): p for a, b, p in likely_pairs(units, Alike(units), 0)}
         for units in (now, now + years)
     ]
     assert odds[0]["a1", "a2"] == odds[1]["a1", "a2"]
+
+
+def test_two_commits_of_a_young_history_are_not_the_only_work_of_their_author() -> None:
+    pair = [unit("a1", 0, "x.py"), unit("a2", 100, "y.py")]
+    quiet = [unit("b1", -24 * 70, "z.py", by="Ben"), unit("b2", 24 * 70, "z.py", by="Ben")]
+    young, old = (
+        {(units[a].key, units[b].key): p for a, b, p in likely_pairs(units, Alike(units), 0)}
+        for units in (pair, pair + quiet)
+    )
+    assert young["a1", "a2"] < old["a1", "a2"] / 2
 
 
 def test_neither_the_title_nor_trailers_count_as_explanation() -> None:

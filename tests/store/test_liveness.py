@@ -98,7 +98,7 @@ def test_a_living_memory_has_full_shares(conn: Connection) -> None:
     closing(conn)
     settle(conn)
     assert {name: share(conn, name, before=ALL) for name in SHARES} == {
-        "clusters_have_a_summary": Share(2, 2),
+        "clusters_have_a_summary": Share(1, 1),
         "profiles_count": Share(2, 2),
         "closing_words_fix": Share(1, 1),
         "deployments_end": Share(1, 1),
