@@ -170,8 +170,10 @@ def describe(
 
 
 def titled(happening: Happening) -> Titled:
-    """What it adds to its cluster's label."""
-    is_declared = category_of(happening.subject_key) in _DECLARED
+    """What it adds to its cluster's label. The title of a comment or review (`comment.created`) is its own
+    text, and not that of the pull request or issue that it is about."""
+    transition = happening.source_id.removeprefix(f"{happening.subject_key}|").partition("|")[0]
+    is_declared = category_of(happening.subject_key) in _DECLARED and "." not in transition
     return Titled(happening.title, happening.files, is_declared)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from lightfast_pipelines.domain.consolidation import Happening, titled
 from lightfast_pipelines.domain.labels import Label, Titled, clean, label_text
 from lightfast_pipelines.domain.labels import Labeller as _Labeller
 
@@ -145,3 +146,15 @@ def test_the_field_that_changed_is_no_part_of_a_label() -> None:
         clean("[Issue Updated] CHK-31: Charge once (state: In Progress)") == "CHK-31: Charge once"
     )
     assert clean("Charge once (state: In Progress)") == "Charge once (state: In Progress)"
+
+
+def test_a_comments_title_is_not_that_of_its_pull_request() -> None:
+    pull_request, review = (
+        Happening(f"github:pr:1#43|{transition}", "github:pr:1#43", 0.0, title)
+        for transition, title in (
+            ("opened|9", "[PR Opened] Let guests check out"),
+            ("review.submitted|7", "[Changes Requested] #43: Limit the rate"),
+        )
+    )
+    assert titled(pull_request).is_declared
+    assert not titled(review).is_declared
