@@ -89,7 +89,17 @@ class Home:
 
     def postmasters(self) -> list[psutil.Process]:
         data_dir = self.server().status().data_dir
-        return [p for p in psutil.process_iter() if self._has_argument(p, "-D", data_dir)]
+        servers = [p for p in psutil.process_iter() if self._has_argument(p, "-D", data_dir)]
+        # A child has its postmaster's arguments until it sets its own title.
+        pids = {server.pid for server in servers}
+        return [server for server in servers if self._parent(server) not in pids]
+
+    @staticmethod
+    def _parent(process: psutil.Process) -> int:
+        try:
+            return process.ppid()
+        except psutil.NoSuchProcess:
+            return 0
 
     @staticmethod
     def _has_argument(process: psutil.Process, name: str, value: Path | None) -> bool:
