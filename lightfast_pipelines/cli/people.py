@@ -46,7 +46,7 @@ _Note = Annotated[str | None, typer.Option("--note", help="Why, for those who re
 _KINDS = {
     "decided": "decided by a person",
     "verified": "a provider vouches for it",
-    "claimed": "claimed in commits",
+    "claimed": "claimed, not verified",
 }
 _PAIR_COLUMNS = ("PAIR", "SURE", "IDENTITY", "AND", "WHY")
 

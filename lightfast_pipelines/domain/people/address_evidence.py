@@ -56,9 +56,9 @@ def address_bonds(
             groups = ownership.groups
             borrowed |= ownership.borrowed
             if len(ownership.contenders) > 1:
-                detail = f"both commit as {address}, by names of different people"
+                detail = f"both use {address}, by names of different people"
                 bonds.append(bond("contested_address", "claimed", ownership.contenders, detail))
-        detail = f"both commit as {address}"
+        detail = f"both use {address}"
         bonds += [
             bond("commit_address", "claimed", group, detail) for group in groups if len(group) > 1
         ]
@@ -86,7 +86,7 @@ def machine_bonds(
         if email_addresses.is_machine_email(identity.email):
             by_address[identity.address].append(number)
     return [
-        bond("machine_address", "claimed", [left, right], f"both commit as {address}")
+        bond("machine_address", "claimed", [left, right], f"both use {address}")
         for address, members in by_address.items()
         if len(members) <= _MOST_COMPARED
         for left, right in combinations(members, 2)
