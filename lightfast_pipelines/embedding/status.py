@@ -8,7 +8,7 @@ from datetime import datetime
 from lightfast_pipelines.embedding.embedder import EmbeddingModel, HostedEmbedder
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.hosted_vectors import HostedProgress, hosted_progress
-from lightfast_pipelines.store.model_pauses import current_pause
+from lightfast_pipelines.store.model_pauses import pause_in_force
 from lightfast_pipelines.store.service_status import ServiceStatus, used_today
 
 
@@ -28,9 +28,8 @@ def embedder_statuses(
         ]
     progress = hosted_progress(conn)
     notes = [] if progress is None else [_words(progress)]
-    pause = current_pause(conn, hosted.provider)
-    if pause is not None and pause.until > now:
-        notes.append(f"not asked until {pause.until:%H:%M:%S} UTC: {pause.error}")
+    if pause := pause_in_force(conn, now, hosted.provider):
+        notes.append(pause.words)
     return [
         *statuses,
         ServiceStatus(

@@ -17,7 +17,7 @@ from lightfast_pipelines.resources.database import PENDING_TAG
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.hosted_vectors import catch_up, days_waiting, set_model
-from lightfast_pipelines.store.model_pauses import current_pause
+from lightfast_pipelines.store.model_pauses import pause_in_force
 
 # Of a tick, which has a minute: half a million observations.
 _EXAMINE_SECONDS = 5.0
@@ -31,9 +31,8 @@ def _due(_context: dg.ScheduleEvaluationContext, conn: Connection) -> Mapping[st
         conn.commit()
         return "OPENAI_API_KEY is not set"
     catch_up(conn, embedder.name, seconds=_EXAMINE_SECONDS)
-    pause = current_pause(conn, embedder.provider)
-    if pause is not None and pause.until > datetime.now(UTC):
-        return f"{pause.error}; asked again after {pause.until:%H:%M:%S} UTC"
+    if pause := pause_in_force(conn, datetime.now(UTC), embedder.provider):
+        return pause.why_no_run
     days = days_waiting(conn, embedder.name, settings().run_rows)
     # A run over today takes days to come as well.
     reachable = [min(day, today()) for day in days if day >= first_day()]

@@ -12,7 +12,7 @@ from lightfast_pipelines.embedding.openai_embedder import openai_embedder
 from lightfast_pipelines.jobs.when_due import job_with_schedule
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.model_pauses import current_pause
+from lightfast_pipelines.store.model_pauses import pause_in_force
 
 
 def _due(_context: dg.ScheduleEvaluationContext, conn: Connection) -> Mapping[str, str] | str:
@@ -20,10 +20,8 @@ def _due(_context: dg.ScheduleEvaluationContext, conn: Connection) -> Mapping[st
         return {}
     embedder = openai_embedder(settings())
     if embedder is not None and layers_due(conn, for_hosted=True):
-        pause = current_pause(conn, embedder.provider)
-        if pause is None or pause.until <= datetime.now(UTC):
-            return {}
-        return f"{pause.error}; asked again after {pause.until:%H:%M:%S} UTC"
+        pause = pause_in_force(conn, datetime.now(UTC), embedder.provider)
+        return {} if pause is None else pause.why_no_run
     return "no cluster, person or entity has changed"
 
 

@@ -19,7 +19,7 @@ from lightfast_pipelines.language.port import (
     Reply,
 )
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.model_pauses import current_pause, pause, resume
+from lightfast_pipelines.store.model_pauses import pause, pause_in_force, purpose_of, resume
 from lightfast_pipelines.store.model_usage import record_usage, reserve_tokens, tokens_used
 
 _log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class Asker:
     @property
     def scope(self) -> str:
         """What is paused if only answers of this purpose are of no use."""
-        return f"{self.model.provider} {self.purpose}"
+        return purpose_of(self.model.provider, self.purpose)
 
     def today(self) -> date:
         """The day whose budget is used."""
@@ -70,10 +70,10 @@ class Asker:
 
     def check_pause(self) -> None:
         """Raises NotAskedError while the provider is not to be asked."""
-        paused = current_pause(self.conn, self.model.provider, self.scope)
+        paused = pause_in_force(self.conn, self.clock(), self.model.provider, self.scope)
         self.conn.rollback()
-        if paused is not None and paused.until > self.clock():
-            raise NotAskedError(f"paused until {paused.until:%H:%M:%S} UTC after {paused.error}")
+        if paused is not None:
+            raise NotAskedError(paused.words)
 
     def ask(self, prompt: Prompt) -> Reply:
         """The reply. Raises NotAskedError, or PromptRejectedError if the prompt itself is refused."""

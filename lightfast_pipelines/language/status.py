@@ -11,7 +11,7 @@ from lightfast_pipelines.language.port import Language
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.model_answers import count_open
 from lightfast_pipelines.store.model_batches import count_batched
-from lightfast_pipelines.store.model_pauses import current_pause
+from lightfast_pipelines.store.model_pauses import pause_in_force, purpose_of
 from lightfast_pipelines.store.service_status import ServiceStatus, used_today
 
 _PROVIDER = "anthropic"
@@ -65,9 +65,8 @@ def why_not_now(
     """Why no model can be asked for this purpose at this moment; None if one can."""
     if language.model is None:
         return language.off
-    paused = current_pause(conn, _PROVIDER, f"{_PROVIDER} {purpose}")
-    if paused is not None and paused.until > now:
-        return f"paused until {paused.until:%H:%M:%S} UTC after {paused.error}"
+    if paused := pause_in_force(conn, now, _PROVIDER, purpose_of(_PROVIDER, purpose)):
+        return paused.words
     left = language.daily_tokens - used_today(conn, _PROVIDER, now).tokens_used
     if left < prompt_about([]).estimated_tokens:
         return f"the budget of {language.daily_tokens:,} tokens a day is used up"

@@ -22,6 +22,21 @@ class Pause:
     failures: int
     error: str
 
+    @property
+    def words(self) -> str:
+        """For a person: what holds at this moment, and since what."""
+        return f"paused until {self.until:%H:%M:%S} UTC after {self.error}"
+
+    @property
+    def why_no_run(self) -> str:
+        """For a person: why a schedule asks for no run, and when it will."""
+        return f"{self.error}; asked again after {self.until:%H:%M:%S} UTC"
+
+
+def purpose_of(provider: str, purpose: str) -> str:
+    """What is paused if only the provider's answers of this purpose are of no use."""
+    return f"{provider} {purpose}"
+
 
 def pause(
     conn: Connection, asked: str, now: datetime, error: str, retry_after: float | None = None
@@ -52,6 +67,12 @@ def pause(
 def resume(conn: Connection, *asked: str) -> None:
     """Forgets the failures of those who answered. The caller commits."""
     conn.execute("DELETE FROM lightfast.model_pauses WHERE asked = ANY(%s)", (list(asked),))
+
+
+def pause_in_force(conn: Connection, now: datetime, *asked: str) -> Pause | None:
+    """The pause that lasts longest of any of these, if one is not over."""
+    last = current_pause(conn, *asked)
+    return last if last is not None and last.until > now else None
 
 
 def current_pause(conn: Connection, *asked: str) -> Pause | None:
