@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any, LiteralString
 
 from lightfast_pipelines.embedding.embedder import HostedEmbedder
 from lightfast_pipelines.embedding.hosted_usage import record_embedding_usage
 from lightfast_pipelines.embedding.index import VectorIndex, Vectors
-from lightfast_pipelines.embedding.stage import vectors_of
+from lightfast_pipelines.embedding.stage import embedded_by, vectors_of
 from lightfast_pipelines.inbox.isolation import ObservationStage, ServiceUnavailableError
 from lightfast_pipelines.inbox.paged_stage import PageBounds, PagesReport, work_through
 from lightfast_pipelines.store.database import Connection
@@ -50,9 +51,6 @@ ORDER BY o.id
 _ROWS: LiteralString = """
 SELECT o.id, o.workspace_id, NULL, o.is_deleted, o.title, o.content
 FROM lightfast.observations o WHERE o.id = ANY(%s) ORDER BY o.id
-"""
-_WITNESSES: LiteralString = """
-SELECT observation_id FROM lightfast.observation_vectors WHERE view = 'title' AND model = %s LIMIT %s
 """
 
 
@@ -97,9 +95,6 @@ def embed_hosted(
         if rows := conn.execute(_ROWS, ([observation],)).fetchall():
             vectors_of(embedder, rows)
 
-    def witnesses(limit: int) -> list[int]:
-        return [row[0] for row in conn.execute(_WITNESSES, (embedder.name, limit))]
-
     def count_usage() -> None:
         _count_usage(conn, embedder, report, clock().date())
 
@@ -108,6 +103,7 @@ def embed_hosted(
         return pages.next(conn, limit)
 
     pages = _QueuePages(conn, embedder.name, days)
+    witnesses = partial(embedded_by, conn, embedder.name)
     stage = ObservationStage("hosted_embeddings", embedder.name, witnesses, try_out)
     bounds = PageBounds(PAGE_OBSERVATIONS, max_rows, progress, between, _TIME_LIMIT)
     try:

@@ -22,6 +22,7 @@ from lightfast_pipelines.domain.narratives import (
     narrate,
 )
 from lightfast_pipelines.embedding.embedder import Embedder, RefusedTextError
+from lightfast_pipelines.embedding.pgvector import literal
 from lightfast_pipelines.inbox.isolation import ServiceUnavailableError
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.staging import stage
@@ -245,7 +246,7 @@ def _write(
     def values(narrative: _Narrative, vector: Any) -> tuple[Any, ...]:
         return (
             *(workspace, "entities", narrative.key, embedder.name, narrative.hash),
-            "[" + ",".join(map(repr, vector.tolist())) + "]",
+            literal(vector),
             *(narrative.title[:200], narrative.text[:_SNIPPET], narrative.source, narrative.kind),
             *(narrative.occurred_at, narrative.significance, RULE_VERSION),
         )

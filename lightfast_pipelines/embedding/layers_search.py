@@ -21,7 +21,7 @@ from lightfast_pipelines.embedding.index import (
     Layer,
     Tenant,
 )
-from lightfast_pipelines.embedding.pgvector import PgVectorIndex
+from lightfast_pipelines.embedding.pgvector import PgVectorIndex, literal
 from lightfast_pipelines.embedding.projection_state import read_state, record_index_usage
 from lightfast_pipelines.store.database import Connection
 
@@ -157,7 +157,7 @@ class PgLayers:
             return self._nearest_observations(tenant, vector, k, model)
         query = _OBSERVATIONS if layer == "observations" else _DERIVED
         parameters = {
-            "vector": "[" + ",".join(map(repr, vector.tolist())) + "]",
+            "vector": literal(vector),
             "workspace": tenant.workspace_id,
             "layer": layer,
             "model": model,

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import psycopg
 from psycopg import sql
 
 from lightfast_pipelines.domain.views import RULE_VERSION
 from lightfast_pipelines.embedding.index import Neighbour, Vectors, View
+from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.vector_indexes import half_precision, has_index
 
 if TYPE_CHECKING:
@@ -30,13 +30,32 @@ _LEAST_CANDIDATES = 40
 _EF = 200
 
 
+def literal(vector: NDArray[np.float32]) -> str:
+    """The vector as Postgres reads it, without a loss."""
+    from pgvector import Vector
+
+    return Vector(vector).to_text()
+
+
+def stored_dimensions(conn: Connection, model: str) -> int | None:
+    """Dimensions of the stored vectors of this model; None if there are none."""
+    row = conn.execute(
+        """
+        SELECT vector_dims(vector) FROM lightfast.observation_vectors
+        WHERE model = %s AND view = 'title' LIMIT 1
+        """,
+        (model,),
+    ).fetchone()
+    return row[0] if row else None
+
+
 class PgVectorIndex:
     """Reads and writes on the given connection, inside its transaction; the caller commits.
 
     So an observation and its vectors become visible together, and a rollback leaves no orphan.
     """
 
-    def __init__(self, conn: psycopg.Connection[Any]) -> None:
+    def __init__(self, conn: Connection) -> None:
         self._conn = conn
 
     def upsert(self, batch: Vectors) -> int:
@@ -73,16 +92,10 @@ class PgVectorIndex:
 
     def _check_dimensions(self, model: str, dimensions: int) -> None:
         """Raises ValueError if the stored vectors of this model have others: they cannot be compared."""
-        row = self._conn.execute(
-            """
-            SELECT vector_dims(vector) FROM lightfast.observation_vectors
-            WHERE model = %s AND view = 'title' LIMIT 1
-            """,
-            (model,),
-        ).fetchone()
-        if row is not None and row[0] != dimensions:
+        stored = stored_dimensions(self._conn, model)
+        if stored is not None and stored != dimensions:
             raise ValueError(
-                f"model {model} makes {dimensions} dimensions, its stored vectors have {row[0]}"
+                f"model {model} makes {dimensions} dimensions, its stored vectors have {stored}"
             )
 
     def search(
@@ -99,7 +112,7 @@ class PgVectorIndex:
         Exact, unless the workspace is so large that it has an index (`store/vector_indexes.py`).
         """
         parameters = {
-            "vector": "[" + ",".join(map(repr, vector.tolist())) + "]",
+            "vector": literal(vector),
             "workspace": workspace_id,
             "model": model,
             "view": view,

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from datetime import datetime
 
 from lightfast_pipelines.embedding.layers import layers_due
+from lightfast_pipelines.embedding.pgvector import stored_dimensions
 from lightfast_pipelines.embedding.pinecone_index import index_name
 from lightfast_pipelines.embedding.projection import changes_waiting
 from lightfast_pipelines.embedding.projection_state import IndexState, read_state
@@ -39,7 +40,7 @@ def _hosted(conn: Connection, settings: Settings, now: datetime) -> ServiceStatu
         "pinecone",
         is_on=is_on,
         off=_why_not(settings, state if is_known else None, now),
-        dimensions=_dimensions(conn, state) if is_on and state and is_known else None,
+        dimensions=stored_dimensions(conn, state.model) if is_on and state and is_known else None,
         notes=[] if state is None else _notes(conn, state),
         **asdict(used_today(conn, "pinecone", now)),
     )
@@ -51,17 +52,6 @@ def _why_not(settings: Settings, state: IndexState | None, now: datetime) -> str
     if state is None:
         return "it is not filled yet: its next run begins"
     return state.why_not(state.name, state.model, now)
-
-
-def _dimensions(conn: Connection, state: IndexState) -> int | None:
-    row = conn.execute(
-        """
-        SELECT vector_dims(vector) FROM lightfast.observation_vectors
-        WHERE model = %s AND view = 'title' LIMIT 1
-        """,
-        (state.model,),
-    ).fetchone()
-    return row[0] if row else None
 
 
 def _notes(conn: Connection, state: IndexState) -> list[str]:

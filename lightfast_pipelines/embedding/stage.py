@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any, LiteralString
 
 from lightfast_pipelines.domain.views import RULE_VERSION, view_texts
@@ -52,10 +53,6 @@ ORDER BY o.id
 {_LOCK}
 """
 
-# Observations that this model has embedded, and the row of one of them.
-_WITNESSES: LiteralString = """
-SELECT observation_id FROM lightfast.observation_vectors WHERE view = 'title' AND model = %s LIMIT %s
-"""
 _WITNESS: LiteralString = """
 SELECT o.id, o.workspace_id, NULL, o.external_id, o.title, o.content
 FROM lightfast.observations o WHERE o.id = %s
@@ -132,9 +129,7 @@ def embed_pending(
         if rows := conn.execute(_WITNESS, (observation,)).fetchall():
             write(rows)
 
-    def witnesses(limit: int) -> list[int]:
-        return [row[0] for row in conn.execute(_WITNESSES, (embedder.name, limit))]
-
+    witnesses = partial(embedded_by, conn, embedder.name)
     stage = ObservationStage("embeddings", embedder.name, witnesses, try_out)
     bounds = PageBounds(BATCH_OBSERVATIONS, max_rows, progress, between, time_limit)
     work_through(conn, stage, _EmbeddingPages(embedder.name, days).next, embed, report, bounds)
@@ -181,6 +176,18 @@ class _EmbeddingPages:
 
 def _reread(conn: Connection, ids: Sequence[int], model: str) -> StagePage:
     return conn.execute(_REREAD, {"ids": list(ids), "model": model}).fetchall()
+
+
+def embedded_by(conn: Connection, model: str, limit: int) -> list[int]:
+    """Some observations that this model has embedded."""
+    rows = conn.execute(
+        """
+        SELECT observation_id FROM lightfast.observation_vectors
+        WHERE view = 'title' AND model = %s LIMIT %s
+        """,
+        (model, limit),
+    )
+    return [row[0] for row in rows]
 
 
 def vectors_of(embedder: Embedder, page: Sequence[tuple[Any, ...]]) -> Vectors:
