@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from dataclasses import dataclass
+from datetime import date, datetime
 
 from lightfast_pipelines.language.port import (
     Language,
@@ -20,7 +20,13 @@ from lightfast_pipelines.language.port import (
 )
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.model_pauses import pause, pause_in_force, purpose_of, resume
-from lightfast_pipelines.store.model_usage import record_usage, reserve_tokens, tokens_used
+from lightfast_pipelines.store.model_usage import (
+    budget_day,
+    record_usage,
+    reserve_tokens,
+    tokens_used,
+    used_up,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -48,10 +54,6 @@ class Asker:
     useless_in_a_row: int = 0
     has_succeeded: bool = False
     """Whether any request of this run brought a usable answer: then the model is well."""
-    day: date = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.day = self.today()
 
     @property
     def scope(self) -> str:
@@ -60,7 +62,7 @@ class Asker:
 
     def today(self) -> date:
         """The day whose budget is used."""
-        return self.clock().astimezone(UTC).date()
+        return budget_day(self.clock())
 
     def left(self) -> int:
         """Tokens that are left of today's budget."""
@@ -103,7 +105,7 @@ class Asker:
             tokens=tokens,
             budget=self.daily_tokens,
         ):
-            raise NotAskedError(f"the budget of {self.daily_tokens:,} tokens a day is used up")
+            raise NotAskedError(used_up(self.daily_tokens))
         return day
 
     def record(

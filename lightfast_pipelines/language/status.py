@@ -12,6 +12,7 @@ from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.model_answers import count_open
 from lightfast_pipelines.store.model_batches import count_batched
 from lightfast_pipelines.store.model_pauses import pause_in_force, purpose_of
+from lightfast_pipelines.store.model_usage import budget_day, tokens_used, used_up
 from lightfast_pipelines.store.service_status import ServiceStatus, used_today
 
 _PROVIDER = "anthropic"
@@ -67,7 +68,7 @@ def why_not_now(
         return language.off
     if paused := pause_in_force(conn, now, _PROVIDER, purpose_of(_PROVIDER, purpose)):
         return paused.words
-    left = language.daily_tokens - used_today(conn, _PROVIDER, now).tokens_used
+    left = language.daily_tokens - tokens_used(conn, budget_day(now), _PROVIDER)
     if left < prompt_about([]).estimated_tokens:
-        return f"the budget of {language.daily_tokens:,} tokens a day is used up"
+        return used_up(language.daily_tokens)
     return None

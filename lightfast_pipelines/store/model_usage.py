@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.locks import hold_budget
@@ -147,6 +147,16 @@ def usage_on(conn: Connection, day: date, provider: str | None = None) -> Sequen
         {"day": day, "provider": provider},
     )
     return [Usage(*row) for row in rows]
+
+
+def budget_day(now: datetime) -> date:
+    """The day whose budget is used at this moment."""
+    return now.astimezone(UTC).date()
+
+
+def used_up(budget: int) -> str:
+    """For a person: that nothing more is asked today."""
+    return f"the budget of {budget:,} tokens a day is used up"
 
 
 def tokens_used(conn: Connection, day: date, provider: str) -> int:

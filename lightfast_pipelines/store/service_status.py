@@ -6,10 +6,10 @@ Each room describes its own services by `ServiceStatus` (`language/status.py`); 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import datetime
 
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.model_usage import last_failure, usage_on
+from lightfast_pipelines.store.model_usage import budget_day, last_failure, usage_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +50,9 @@ class UsedToday:
     last_failed_at: datetime | None
 
 
-def today(now: datetime) -> date:
-    """The day whose usage counts at this moment."""
-    return now.astimezone(UTC).date()
-
-
 def used_today(conn: Connection, provider: str, now: datetime) -> UsedToday:
     """What all models of the provider used today, and its last failure ever."""
-    usages = usage_on(conn, today(now), provider)
+    usages = usage_on(conn, budget_day(now), provider)
     failure = last_failure(conn, provider)
     return UsedToday(
         requests=sum(usage.requests for usage in usages),
