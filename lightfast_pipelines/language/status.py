@@ -53,9 +53,14 @@ def language_status(conn: Connection, language: Language, now: datetime) -> Serv
 
 def why_nothing_is_due(conn: Connection, language: Language, now: datetime) -> str | None:
     """Why a run of the stage would do nothing now; None if it has work."""
-    if why := why_not_now(conn, language, now):
+    if why := _why_nobody_answers(conn, language, now, PURPOSE):
         return why
-    if not count_open(conn, PURPOSE, PROMPT_VERSION, now, most=1) and not count_batched(conn):
+    # Results are read at any time: a batch may have set the whole day's budget aside.
+    if count_batched(conn):
+        return None
+    if why := _why_no_tokens(conn, language, now):
+        return why
+    if not count_open(conn, PURPOSE, PROMPT_VERSION, now, most=1):
         return "no question is open"
     return None
 
@@ -64,10 +69,20 @@ def why_not_now(
     conn: Connection, language: Language, now: datetime, purpose: str = PURPOSE
 ) -> str | None:
     """Why no model can be asked for this purpose at this moment; None if one can."""
+    return _why_nobody_answers(conn, language, now, purpose) or _why_no_tokens(conn, language, now)
+
+
+def _why_nobody_answers(
+    conn: Connection, language: Language, now: datetime, purpose: str
+) -> str | None:
     if language.model is None:
         return language.off
     if paused := pause_in_force(conn, now, _PROVIDER, purpose_of(_PROVIDER, purpose)):
         return paused.words
+    return None
+
+
+def _why_no_tokens(conn: Connection, language: Language, now: datetime) -> str | None:
     left = language.daily_tokens - tokens_used(conn, budget_day(now), _PROVIDER)
     if left < prompt_about([]).estimated_tokens:
         return used_up(language.daily_tokens)

@@ -11,6 +11,7 @@ import pytest
 from lightfast_pipelines.jobs.language import language_when_due
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Connection, Database
+from lightfast_pipelines.store.model_batches import BatchedContent, add_batch
 from lightfast_pipelines.store.model_pauses import pause
 from tests.capture.deliveries import workspace_with
 from tests.language.asked import issues
@@ -53,3 +54,29 @@ def test_a_run_is_asked_for_while_a_question_is_open(
     monkeypatch.delenv("ANTHROPIC_API_KEY")
     settings.cache_clear()
     assert _tick(instance, database) == "ANTHROPIC_API_KEY is not set"
+
+
+def test_results_of_a_batch_that_took_the_whole_budget_are_read_on_the_same_day(
+    instance: dg.DagsterInstance,
+    database: Database,
+    conn: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LIGHTFAST_ANTHROPIC_DAILY_TOKENS", "0")
+    settings.cache_clear()
+    workspace = workspace_with(conn)
+    assert _tick(instance, database) == "the budget of 0 tokens a day is used up"
+    now = datetime.now(UTC)
+    add_batch(
+        conn,
+        provider="anthropic",
+        model="claude-haiku-5-5",
+        purpose="observations",
+        prompt_version=1,
+        day=now.date(),
+        reserved_tokens=0,
+        requests={"request": [BatchedContent((workspace.id, "0" * 64), None)]},
+        now=now,
+    )
+    conn.commit()
+    assert _tick(instance, database) is None
