@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from lightfast_pipelines.domain import email_addresses
+from lightfast_pipelines.domain.grouping import Groups
 from lightfast_pipelines.domain.people.identities import EvidenceKind, Identity
 
 MOST_IDENTITIES = 100
@@ -37,8 +38,8 @@ class Components:
         is_bot: Sequence[bool],
         apart: Iterable[tuple[int, int]] = (),
     ) -> None:
-        self._parent = list(range(len(people)))
-        self._by_evidence = list(range(len(people)))
+        self._groups = Groups(len(people))
+        self._by_evidence = Groups(len(people))
         self._size = [1] * len(people)
         self._is_bot = list(is_bot)
         self._has_account = [_is_one_account(identity) for identity in people]
@@ -49,10 +50,10 @@ class Components:
 
     def find(self, number: int) -> int:
         """The smallest position of its component."""
-        return _root(self._parent, number)
+        return self._groups.find(number)
 
     def has_account(self, number: int) -> bool:
-        return self._has_account[_root(self._by_evidence, number)]
+        return self._has_account[self._by_evidence.find(number)]
 
     def are_apart(self, a: int, b: int) -> bool:
         """Whether a person decided that the two components are different people."""
@@ -70,7 +71,7 @@ class Components:
             return False
         if kind == "decided":
             return True
-        a, b = _root(self._by_evidence, a), _root(self._by_evidence, b)
+        a, b = self._by_evidence.find(a), self._by_evidence.find(b)
         if a == b:
             return True
         if self._is_bot[a] is not self._is_bot[b]:
@@ -86,7 +87,7 @@ class Components:
             return False
         smaller, larger = sorted((self.find(a), self.find(b)))
         if smaller != larger:
-            self._parent[larger] = smaller
+            self._groups.join(smaller, larger)
             if larger in self._apart:
                 self._apart[smaller] |= self._apart.pop(larger)
         if kind != "decided":
@@ -94,9 +95,9 @@ class Components:
         return True
 
     def _join_by_evidence(self, a: int, b: int) -> None:
-        smaller, larger = sorted((_root(self._by_evidence, a), _root(self._by_evidence, b)))
+        smaller, larger = sorted((self._by_evidence.find(a), self._by_evidence.find(b)))
         if smaller != larger:
-            self._by_evidence[larger] = smaller
+            self._by_evidence.join(smaller, larger)
             self._size[smaller] += self._size[larger]
             self._is_bot[smaller] = self._is_bot[smaller] or self._is_bot[larger]
             self._has_account[smaller] = self._has_account[smaller] or self._has_account[larger]
@@ -114,16 +115,4 @@ class Components:
 
     def __iter__(self) -> Iterator[list[int]]:
         """The components in order of their smallest positions, each sorted."""
-        members: dict[int, list[int]] = defaultdict(list)
-        for number in range(len(self._parent)):
-            members[self.find(number)].append(number)
-        return iter(members.values())
-
-
-def _root(parent: list[int], number: int) -> int:
-    root = number
-    while parent[root] != root:
-        root = parent[root]
-    while parent[number] != root:
-        parent[number], number = root, parent[number]
-    return root
+        return iter(self._groups)
