@@ -82,6 +82,13 @@ def rule_that_joins(*written: str) -> str | None:
         ("Jorgen Stenarson <js@acme.se>", "jstenars <>", "cut_form"),
         ("Ann de la Oak-Berg <x@acme.dev>", "anndlob <>", "initial_form"),
         ("David Brandeis <d@acme.dev>", "davidb <>", None),
+        # The same placeholder for an address says no less than two different ones
+        ("Ann Oakley <root@localhost>", "aoakley <root@localhost>", "initial_form"),
+        ("Ann Oakley <root@localhost>", "aoakley <root@(none)>", "initial_form"),
+        ("Ann Oakley <falcon77@localhost>", "falcon77 <falcon77@localhost>", "login"),
+        ("Ann Oakley <falcon77@localhost>", "falcon77 <falcon77@(none)>", "login"),
+        ("Ann Oakley <falcon77@localhost>", "Ben Falk <falcon77@localhost>", None),
+        ("Ann Oakley <build@acme.dev>", "aoakley <build@acme.dev>", None),
         # One mailbox
         ("Ann <ann.oakley+git@gmail.com>", "Zed <annoakley@googlemail.com>", "commit_address"),
         ("Ann Oakley <me@oakley.dev>", "云中君 <me@oakley.dev>", "commit_address"),

@@ -64,6 +64,14 @@ def read_clues(identity: Identity) -> Clues:
     return Clues(read_name(identity.name), frozenset(logins - {""}), domain, site)
 
 
+def share_an_address(left: Identity, right: Identity) -> bool:
+    """Whether both have one address; then `address_evidence.py` alone says whether they are one person.
+
+    A placeholder such as `root@localhost` is no address: having the same one tells as little as having none.
+    """
+    return left.address == right.address and not email_addresses.is_placeholder_email(left.email)
+
+
 def name_words(clues: Sequence[Clues]) -> frozenset[str]:
     """All words of full names: as a login, such a word is no more than a name."""
     words = {word for each in clues if each.name.is_full for word in each.name.words}

@@ -10,7 +10,7 @@ from collections.abc import Container, Sequence
 
 from lightfast_pipelines.domain import email_addresses
 from lightfast_pipelines.domain.people.bonds import Bond, bond
-from lightfast_pipelines.domain.people.clues import Clues
+from lightfast_pipelines.domain.people.clues import Clues, share_an_address
 from lightfast_pipelines.domain.people.identities import Identity
 from lightfast_pipelines.domain.people.likeness import Likeness, begins_a_form, likeness
 from lightfast_pipelines.domain.people.names import (
@@ -41,7 +41,7 @@ def form_bonds(
             if len(named) > _MOST_PEOPLE:
                 continue
             for other in named.values():
-                if other == number or people[other].address == identity.address != "":
+                if other == number or share_an_address(people[other], identity):
                     continue
                 rule = _rule_of(own, clues[other].name, handle, identity)
                 if rule is not None:

@@ -17,6 +17,7 @@ from lightfast_pipelines.domain.people.clues import (
     Clues,
     is_distinctive,
     name_words,
+    share_an_address,
 )
 from lightfast_pipelines.domain.people.identities import Identity
 from lightfast_pipelines.domain.people.likeness import Likeness, likeness
@@ -88,7 +89,7 @@ def _rule_of(
 ) -> str | None:
     one, other = clues[left], clues[right]
     in_logins = (handle in one.logins) + (handle in other.logins)
-    if people[left].address and people[left].address == people[right].address:
+    if share_an_address(people[left], people[right]):
         return None
     if len(handle) < SHORTEST_HANDLE and not _is_one_name(one.name, other.name):
         return None
@@ -161,7 +162,7 @@ def company_bonds(
             continue
         for left, right in combinations(block, 2):
             one, other = clues[left].name, clues[right].name
-            if people[left].address == people[right].address:
+            if share_an_address(people[left], people[right]):
                 continue
             alike = likeness(one, other, local)
             if local in GIVEN_NAMES and not _is_one_name(one, other):
