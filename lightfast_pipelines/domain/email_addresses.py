@@ -112,44 +112,61 @@ def login_at_host(login: str, host: str) -> str:
 
 def is_placeholder_email(email: str | None) -> bool:
     """Whether an address identifies nobody: blank, a well-known placeholder, or a machine's."""
-    local, at, host = (email or "").strip().lower().rpartition("@")
+    local, at, host = _parts(email)
     if not at or not local or not host:
         return True
     if noreply_account(email):
         return False
+    return local in _PLACEHOLDER_LOCALS or _is_host_of_nobody(host)
+
+
+def _parts(email: str | None) -> tuple[str, str, str]:
+    """(local part, `@` or nothing, host) in lower case."""
+    return (email or "").strip().lower().rpartition("@")
+
+
+def _is_host_of_nobody(host: str) -> bool:
+    """Whether a host is a placeholder or a machine, not somebody's domain."""
     return (
         host in _PLACEHOLDER_HOSTS
         or host.endswith(_MACHINE_HOSTS)
         or _ADDRESS_OF_A_NETWORK.fullmatch(host) is not None
-        or local in _PLACEHOLDER_LOCALS
     )
+
+
+def _is_host_of_lists(host: str) -> bool:
+    return host.endswith(_LIST_HOSTS) or _LIST_HOST.match(host) is not None
 
 
 def is_machine_email(email: str | None) -> bool:
     """Whether an address is somebody's on a machine with a name of its own: `alee@build7.lan`."""
-    local, _, host = (email or "").strip().lower().rpartition("@")
+    local, _, host = _parts(email)
     has_name = not host.startswith(("localhost", "(none)"))
     return host.endswith(_MACHINE_HOSTS) and has_name and is_telling_local(local)
 
 
 def is_shared_email(email: str | None) -> bool:
     """Whether several people may use an address: a team's (`dev@`), a mailing list's, `name@machine`."""
-    local, _, host = (email or "").strip().lower().rpartition("@")
+    local, _, host = _parts(email)
     if local in _SHARED_LOCALS or "." not in host or _OF_A_TEAM.fullmatch(local):
         return True
-    is_list = host.endswith(_LIST_HOSTS) or _LIST_HOST.match(host) or _LIST_LOCAL.fullmatch(local)
-    return bool(is_list)
+    return _is_host_of_lists(host) or _LIST_LOCAL.fullmatch(local) is not None
 
 
 def mailbox(email: str | None) -> str:
     """An address without what its provider ignores: `ann+git@` is `ann@`; at Gmail, `a.nn@` is too."""
-    local, at, host = (email or "").strip().lower().rpartition("@")
+    local, at, host = _parts(email)
     if not at or noreply_account(email):
         return local + at + host
     local = local.partition("+")[0] or local
     if host in ("gmail.com", "googlemail.com"):
         local, host = local.replace(".", "") or local, "gmail.com"
     return f"{local}@{host}"
+
+
+def local_part(email: str | None) -> str:
+    """What stands before the `@`, without a tag: `ann` of `Ann+git@acme.dev`."""
+    return _parts(email)[0].partition("+")[0]
 
 
 def is_telling_local(local: str) -> bool:
@@ -162,11 +179,9 @@ def company_domain(email: str | None) -> str | None:
 
     `ann@build7.acme.co.uk` is of `acme.co.uk`.
     """
-    host = (email or "").strip().lower().rpartition("@")[2]
+    host = _parts(email)[2]
     labels = host.split(".")
-    if len(labels) < 2 or _LIST_HOST.match(host) or host.endswith(_LIST_HOSTS + _MACHINE_HOSTS):
-        return None
-    if host in _PLACEHOLDER_HOSTS or _ADDRESS_OF_A_NETWORK.fullmatch(host):
+    if len(labels) < 2 or _is_host_of_lists(host) or _is_host_of_nobody(host):
         return None
     is_second_level = len(labels) > 2 and len(labels[-1]) == 2 and len(labels[-2]) <= 3
     domain = ".".join(labels[-3 if is_second_level else -2 :])

@@ -45,22 +45,23 @@ class Clues:
 
 def read_clues(identity: Identity) -> Clues:
     logins = set()
-    site = ""
+    domain, site = None, ""
     noreply = email_addresses.noreply_account(identity.email)
     if noreply is not None:
         logins.add(plain(noreply[1].partition("@")[0]))
     else:
-        local = identity.address.rpartition("@")[0].partition("+")[0]
-        if local and email_addresses.is_telling_local(local):
+        domain = email_addresses.company_domain(identity.email)
+        local = email_addresses.local_part(identity.email)
+        is_telling = email_addresses.is_telling_local(local)
+        if is_telling:
             logins.add(plain(local))
-        if len(local) < 3 or local in GIVEN_NAMES or not email_addresses.is_telling_local(local):
-            site = plain((email_addresses.company_domain(identity.email) or "").partition(".")[0])
+        if len(local) < 3 or local in GIVEN_NAMES or not is_telling:
+            site = plain((domain or "").partition(".")[0])
     if identity.username:
         logins |= {plain(login) for login in (identity.username, *identity.logins)}
     logins |= {
         stem for login in logins if len(stem := _NUMBER_AT_END.sub("", login)) >= _SHORTEST_STEM
     }
-    domain = None if noreply else email_addresses.company_domain(identity.email)
     return Clues(read_name(identity.name), frozenset(logins - {""}), domain, site)
 
 

@@ -149,7 +149,7 @@ def company_bonds(
     """One login at several hosts of a company: `hpa@build7.acme.dev` and `hpa@mail.acme.dev`."""
     blocks: dict[tuple[str, str], list[int]] = defaultdict(list)
     for number, identity in enumerate(people):
-        local = identity.address.rpartition("@")[0].partition("+")[0]
+        local = email_addresses.local_part(identity.email)
         domain = clues[number].domain
         if not domain or identity.is_account or number in left_out:
             continue

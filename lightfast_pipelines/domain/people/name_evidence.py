@@ -10,13 +10,13 @@ from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Sequence
 from itertools import combinations
 
+from lightfast_pipelines.domain import email_addresses
 from lightfast_pipelines.domain.people.bonds import Bond, bond
 from lightfast_pipelines.domain.people.clues import Clues
 from lightfast_pipelines.domain.people.identities import Identity
 from lightfast_pipelines.domain.people.likeness import middles_agree
 from lightfast_pipelines.domain.people.name_lists import SHARED_FAMILY
 from lightfast_pipelines.domain.people.names import (
-    PersonName,
     is_common,
     name_keys,
     order_keys,
@@ -101,9 +101,7 @@ def _middle_names(
 ) -> list[Bond]:
     """`Ann B. Lee`, `Ann Beth Lee` and `Ann Lee`, unless there is an `Ann C. Lee` too."""
     names = {
-        number: with_middle_of(
-            clues[number].name, people[number].address.rpartition("@")[0].partition("+")[0]
-        )
+        number: with_middle_of(clues[number].name, email_addresses.local_part(people[number].email))
         for number in commits
         if len(clues[number].name.telling) > 1
     }
@@ -139,7 +137,7 @@ def _accounts(
         accounts = [number for number in block if people[number].is_account]
         commits = [number for number in block if not people[number].is_account]
         if accounts:
-            name: PersonName = clues[block[0]].name
+            name = clues[block[0]].name
             detail = f"both are called {people[accounts[0]].name}"
             rule = "common_name" if name.is_common else "account_name"
             bonds.append(bond(rule, "claimed", [*commits[:1], *accounts], detail))
