@@ -11,14 +11,13 @@ from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
 from lightfast_pipelines.domain.affinity import Meaning
+from lightfast_pipelines.domain.cluster_status import is_commit, is_item
 from lightfast_pipelines.domain.clusters import cluster_id, join
-from lightfast_pipelines.domain.key_categories import category_of
 from lightfast_pipelines.domain.labels import Labeller, Titled, is_merge
 from lightfast_pipelines.domain.pair_evidence import Unit
 from lightfast_pipelines.domain.threads import ThreadEdge, thread_keys, thread_of
 from lightfast_pipelines.domain.work_marks import NO_MARKS, WorkMarks
 
-_DECLARED = frozenset(("pull_request", "issue", "discussion"))
 # Transitions of an item that its author makes, and not who merges, closes or reviews it.
 _BEGINNINGS = frozenset(("opened", "created"))
 MOST_ENTITIES = 20
@@ -89,7 +88,7 @@ def _unit(members: Sequence[Happening], merges: Set[str]) -> Unit:
         times=tuple(sorted(h.at for h in work if h.author == first.author)),
         authors=frozenset((first.author,) if first.author is not None else ()),
         files=frozenset().union(*(h.files for h in members)),
-        is_declared=any(category_of(h.subject_key) in _DECLARED for h in members),
+        is_declared=any(is_item(h.subject_key) for h in members),
         marks=first.marks,
     )
 
@@ -104,18 +103,25 @@ def _work(members: Sequence[Happening], merges: Set[str]) -> Sequence[Happening]
     work = [
         happening
         for happening in members
-        if (category_of(happening.subject_key) not in _DECLARED or _is_beginning(happening))
+        if (not is_item(happening.subject_key) or _transition(happening) in _BEGINNINGS)
         and not is_merge(happening.title)
     ]
-    commits = [h for h in work if category_of(h.subject_key) == "commit"]
+    commits = [h for h in work if is_commit(h.subject_key)]
     if any(commit.subject_key not in merges for commit in commits):
         work = [happening for happening in work if happening.subject_key not in merges]
     return work or members
 
 
-def _is_beginning(happening: Happening) -> bool:
-    transition = happening.source_id.removeprefix(f"{happening.subject_key}|").partition("|")[0]
-    return transition in _BEGINNINGS
+def _transition(happening: Happening) -> str | None:
+    """What happened to its subject; None if it is about a part of it, such as a comment or a review.
+
+    Such a part is in the transition (`comment.created`) or has a key of its own (`linear:comment:7|created`).
+    """
+    subject, source_id = f"{happening.subject_key}|", happening.source_id
+    if not source_id.startswith(subject):
+        return None
+    transition = source_id.removeprefix(subject).partition("|")[0]
+    return None if "." in transition else transition
 
 
 def decide(
@@ -170,11 +176,10 @@ def describe(
 
 
 def titled(happening: Happening) -> Titled:
-    """What it adds to its cluster's label. The title of a comment or review (`comment.created`) is its own
-    text, and not that of the pull request or issue that it is about."""
-    transition = happening.source_id.removeprefix(f"{happening.subject_key}|").partition("|")[0]
-    is_declared = category_of(happening.subject_key) in _DECLARED and "." not in transition
-    return Titled(happening.title, happening.files, is_declared)
+    """What it adds to its cluster's label. The title of a comment or review is its own text, and not that
+    of the pull request or issue that it is about."""
+    is_of_item = is_item(happening.subject_key) and _transition(happening) is not None
+    return Titled(happening.title, happening.files, is_of_item)
 
 
 def _most(names: Iterable[str], most: int) -> tuple[str, ...]:

@@ -67,12 +67,12 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Titled:
-    """What a label is made of: a member's title, its files, and whether it is about a pull request, an
-    issue or a discussion."""
+    """What a label is made of: a member's title, its files, and whether the title is that of a pull
+    request, an issue or a discussion."""
 
     title: str
     files: Set[str] = frozenset()
-    is_declared: bool = False
+    is_of_item: bool = False
 
 
 class Labeller:
@@ -93,7 +93,7 @@ class Labeller:
         A keyword is a word or a pair of words that several titles share, one of the chosen title, or
         the name of a file or folder that many members touch.
         """
-        declared = {label_text(member.title) for member in members if member.is_declared}
+        declared = {label_text(member.title) for member in members if member.is_of_item}
         distinct = {label_text(member.title) for member in members}
         usable = {title for title in distinct if not _MERGE.match(title)} or distinct
         said = {title: words(_MERGE.sub("", title)) for title in usable}

@@ -109,7 +109,7 @@ def test_words_that_always_come_together_are_one_keyword() -> None:
 
 def test_a_pull_requests_title_stands_for_those_of_its_commits() -> None:
     commits = [Titled("Try it in the completer"), Titled("Completer: debug"), Titled("black")]
-    request = Titled("Complete keys of dictionaries in the completer", is_declared=True)
+    request = Titled("Complete keys of dictionaries in the completer", is_of_item=True)
     assert _label(*commits, request).title == request.title
 
 
@@ -156,5 +156,12 @@ def test_a_comments_title_is_not_that_of_its_pull_request() -> None:
             ("review.submitted|7", "[Changes Requested] #43: Limit the rate"),
         )
     )
-    assert titled(pull_request).is_declared
-    assert not titled(review).is_declared
+    assert titled(pull_request).is_of_item
+    assert not titled(review).is_of_item
+
+
+def test_a_title_is_not_that_of_an_issue_if_it_is_about_a_part_with_a_key_of_its_own() -> None:
+    issue, title = "linear:issue:31", "[Comment] CHK-31: Charge once, please"
+    for part in ("linear:comment:7", "linear:reaction:7", "linear:attachment:7"):
+        assert not titled(Happening(f"{part}|created", issue, 0.0, title)).is_of_item
+    assert titled(Happening(f"{issue}|created", issue, 0.0, "[Issue Created] CHK-31")).is_of_item
