@@ -29,7 +29,7 @@ from lightfast_pipelines.clustering.workspace_facts import (
 from lightfast_pipelines.domain.clusters import RULE_VERSION
 from lightfast_pipelines.domain.consolidation import describe, titled
 from lightfast_pipelines.domain.labels import Labeller
-from lightfast_pipelines.domain.threads import thread_keys, thread_of
+from lightfast_pipelines.domain.threads import is_standing, thread_keys, thread_of
 from lightfast_pipelines.inbox.isolation import ObservationStage
 from lightfast_pipelines.inbox.paged_stage import PageBounds, PagesReport, work_through
 from lightfast_pipelines.store.database import Connection
@@ -200,7 +200,7 @@ def _assign(conn: Connection, workspace_id: int, ids: Sequence[int]) -> tuple[in
     hold_clusters(conn, workspace_id)
     material = read_happenings(conn, workspace_id, ids)
     subjects = {happening.subject_key for happening in material.happenings}
-    things = {subject for subject in subjects if not _is_standing(subject)}
+    things = {subject for subject in subjects if not is_standing(subject)}
     threads = thread_keys(subjects, links_around(conn, workspace_id, things))
     groups: dict[str, list[int]] = defaultdict(list)
     for position, happening in enumerate(material.happenings):
@@ -237,11 +237,6 @@ def _assign(conn: Connection, workspace_id: int, ids: Sequence[int]) -> tuple[in
     joining = {thread: positions for thread, positions in groups.items() if thread not in new}
     _grow(conn, material, joining, cluster_of)
     return len(new_threads), sum(map(len, joining.values()))
-
-
-def _is_standing(subject: str) -> bool:
-    """Whether it is a long-lived thing such as a branch, whose observations need not be related."""
-    return not thread_of(subject, "", {})
 
 
 def _grow(
@@ -285,7 +280,7 @@ def _existing(
         # Members that older rules decided stay where they are until consolidation decides again.
         former = (material.memberships[position].cluster_id for position in positions)
         votes[thread].update(cluster for cluster in former if cluster is not None)
-    things = [key for key in threads if not _is_standing(key)]
+    things = [key for key in threads if not is_standing(key)]
     for key, cluster, count in clusters_of_things(conn, workspace_id, things):
         votes[threads[key]][cluster] += count
     cluster_by_thread = {

@@ -72,9 +72,12 @@ def thread_keys(subjects: Iterable[str], links: Iterable[ThreadEdge]) -> dict[st
 
 def thread_of(subject_key: str, source_id: str, threads: dict[str, str]) -> str:
     """The thread of an observation; its own id if its subject is a standing thing."""
-    if category_of(subject_key) in _STANDING:
-        return source_id
-    return threads.get(subject_key, subject_key)
+    return source_id if is_standing(subject_key) else threads.get(subject_key, subject_key)
+
+
+def is_standing(subject_key: str) -> bool:
+    """Whether it is a long-lived thing such as a branch, whose observations need not be related."""
+    return category_of(subject_key) in _STANDING
 
 
 def _is_strong(link: ThreadEdge) -> bool:
@@ -83,7 +86,7 @@ def _is_strong(link: ThreadEdge) -> bool:
     # A release contains all work since the last one, so that does not connect it.
     if link.type in _CONTAINMENT and category_of(link.subject) != "pull_request":
         return False
-    return not _STANDING.intersection((category_of(link.subject), category_of(link.object)))
+    return not is_standing(link.subject) and not is_standing(link.object)
 
 
 def _owners(strong: Iterable[tuple[str, str, str]]) -> list[tuple[str, str]]:
