@@ -93,8 +93,9 @@ class Labeller:
         A keyword is a word or a pair of words that several titles share, one of the chosen title, or
         the name of a file or folder that many members touch.
         """
-        declared = {label_text(member.title) for member in members if member.is_of_item}
-        distinct = {label_text(member.title) for member in members}
+        texts = [label_text(member.title) for member in members]
+        declared = {text for text, member in zip(texts, members, strict=True) if member.is_of_item}
+        distinct = set(texts)
         usable = {title for title in distinct if not _MERGE.match(title)} or distinct
         said = {title: words(_MERGE.sub("", title)) for title in usable}
         weights, shown, shared = self._weigh(said, declared)
