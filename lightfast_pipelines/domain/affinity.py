@@ -48,10 +48,8 @@ class Meaning(Protocol):
         ...
 
 
-def likely_pairs(
-    units: Sequence[Unit], meaning: Meaning, floor: float
-) -> Iterator[tuple[int, int, float]]:
-    """(a, b, probability) of each candidate pair at `floor` or above, each pair once.
+def likely_pairs(units: Sequence[Unit], meaning: Meaning) -> Iterator[tuple[int, int, float]]:
+    """(a, b, probability) of each candidate pair, each pair once, without the least likely.
 
     `a` began no later than `b`. The order of pairs depends on the set of units alone.
     """
@@ -68,9 +66,7 @@ def likely_pairs(
     own.add_up_beginnings()
     for a, b, first_score in zip(earlier, later, scores, strict=True):
         score = second_stage(units[a], units[b], first_score, own.beginnings_between(a, b))
-        probability = 1 / (1 + math.exp(-score))
-        if probability >= floor:
-            yield a, b, probability
+        yield a, b, 1 / (1 + math.exp(-score))
 
 
 def candidates(

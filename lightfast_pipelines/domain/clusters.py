@@ -37,7 +37,7 @@ _Candidate = tuple[float, int, int, int, int, int]
 
 def join(units: Sequence[Unit], meaning: Meaning) -> list[list[int]]:
     """Groups of positions in `units`, each sorted, in the order of their smallest unit key."""
-    return group(units, likely_pairs(units, meaning, _FLOOR))
+    return group(units, likely_pairs(units, meaning))
 
 
 def group(

@@ -52,19 +52,19 @@ def test_an_event_a_day_earlier_is_as_near_as_one_a_day_later() -> None:
     assert seconds_apart((0, 90), (100, 500)) == seconds_apart((100, 500), (0, 90)) == 10
     middle, before, after = unit("a1", 48, "x"), unit("a2", 24, "x"), unit("a3", 72, "x")
     units = [middle, before, after]
-    odds = {(a, b): p for a, b, p in likely_pairs(units, Alike(units), 0)}
+    odds = {(a, b): p for a, b, p in likely_pairs(units, Alike(units))}
     assert odds[1, 0] == pytest.approx(odds[0, 2])
 
 
 def test_units_further_apart_than_the_window_are_not_compared() -> None:
     units = [unit("a1", 0, "x"), unit("a2", WINDOW_SECONDS / HOUR + 1, "x")]
-    assert list(likely_pairs(units, Alike(units), 0)) == []
+    assert list(likely_pairs(units, Alike(units))) == []
 
 
 def test_two_pull_requests_need_more_evidence_than_two_commits() -> None:
     commits = [unit("a1", 0, "x"), unit("a2", 3, "x")]
     declared = [unit("a1", 0, "x", declared=True), unit("a2", 3, "x", declared=True)]
-    odds = [next(iter(likely_pairs(units, Alike(units), 0)))[2] for units in (commits, declared)]
+    odds = [next(iter(likely_pairs(units, Alike(units))))[2] for units in (commits, declared)]
     assert odds[0] > odds[1]
 
 
@@ -125,7 +125,7 @@ def test_a_file_is_as_rare_in_ten_years_of_history_as_in_ten_weeks() -> None:
     now = [unit("a1", 0, "x.py"), unit("a2", 5, "x.py"), unit("b", 24 * 70, "y.py", by="Ben")]
     years = [unit(f"c{n}", 24 * 90 * (n + 1), "x.py", by=f"{n}") for n in range(40)]
     odds = [
-        {(units[a].key, units[b].key): p for a, b, p in likely_pairs(units, Alike(units), 0)}
+        {(units[a].key, units[b].key): p for a, b, p in likely_pairs(units, Alike(units))}
         for units in (now, now + years)
     ]
     assert odds[0]["a1", "a2"] == odds[1]["a1", "a2"]
@@ -135,7 +135,7 @@ def test_two_commits_of_a_young_history_are_not_the_only_work_of_their_author() 
     pair = [unit("a1", 0, "x.py"), unit("a2", 100, "y.py")]
     quiet = [unit("b1", -24 * 70, "z.py", by="Ben"), unit("b2", 24 * 70, "z.py", by="Ben")]
     young, old = (
-        {(units[a].key, units[b].key): p for a, b, p in likely_pairs(units, Alike(units), 0)}
+        {(units[a].key, units[b].key): p for a, b, p in likely_pairs(units, Alike(units))}
         for units in (pair, pair + quiet)
     )
     assert young["a1", "a2"] < old["a1", "a2"] / 2
