@@ -67,7 +67,7 @@ class OwnWork:
             for unit, time in zip(own, times, strict=True):
                 after = bisect_right(times, time + WINDOW_SECONDS)
                 around = after - bisect_left(times, time - WINDOW_SECONDS)
-                rate = math.log(max(1, around) / self._known_share(time))
+                rate = math.log(around / self._known_share(time))
                 self.activity[unit] = max(self.activity[unit], rate)
         self._best_link: dict[tuple[str, int], float] = {}
         self._beginnings: dict[str, list[float]] = {}
@@ -101,7 +101,7 @@ class OwnWork:
         for author, own in self._of.items():
             total, sums = 0.0, []
             for rank in range(len(own)):
-                score = max(_NO_LINK, self._best_link.get((author, rank), _NO_LINK))
+                score = self._best_link.get((author, rank), _NO_LINK)
                 total += math.log1p(math.exp(-score))
                 sums.append(total)
             self._beginnings[author] = sums
@@ -154,7 +154,7 @@ class PairEvidence:
             weight = math.fsum(map(self._file_rarity[b].__getitem__, shared)) if shared else 0.0
             alike = weight / (self._weight[a] + self._weight[b] - weight) if shared else 0.0
             return False, (*common, alike)
-        others = math.log1p(max(0, between))
+        others = math.log1p(between)
         words = (early.text_words, late.text_words, late.title_words)
         return True, (*common, *words, others, others * minutes)
 
