@@ -40,6 +40,11 @@ def interval(units: int, statistic: Statistic, *, resamples: int = RESAMPLES) ->
     return Interval(statistic(np.ones(max(units, 1), np.int64)), float(low), float(high))
 
 
+def share_of(is_right: NDArray[np.bool_]) -> Statistic:
+    """The share of the units that are right."""
+    return lambda drawn: float((drawn * is_right).sum() / max(1, drawn.sum()))
+
+
 def difference(
     units: int, ours: Statistic, theirs: Statistic, *, resamples: int = RESAMPLES
 ) -> Interval:

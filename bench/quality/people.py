@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from bench.corpus import CORPUS
 from bench.quality.figures import Figure, lines
-from bench.quality.intervals import interval
+from bench.quality.intervals import interval, share_of
 from bench.quality.people_gold import (
     commit_identity,
     judged_merges,
@@ -223,15 +223,13 @@ def judged_figure(golds: Iterable[Gold]) -> Figure:
     judged = judged_merges()
     verdicts = [judged[pair][0] for pair in merges if pair in judged]
     counts = {verdict: verdicts.count(verdict) for verdict in ("right", "unclear", "wrong")}
-    not_wrong = np.array([verdict != "wrong" for verdict in verdicts], np.int64)
+    not_wrong = np.array([verdict != "wrong" for verdict in verdicts], np.bool_)
     note = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
     return Figure(
         "people",
         "outside the mailmaps",
         "judged merges that are not wrong",
-        interval(
-            len(verdicts), lambda drawn: float((not_wrong * drawn).sum() / max(1, drawn.sum()))
-        ),
+        interval(len(verdicts), share_of(not_wrong)),
         floor=0.99,
         reach=0.99,
         note=f"{note}; {len(verdicts)} of {len(merges)} merges are judged",
@@ -242,16 +240,16 @@ def never_merged_figure() -> Figure:
     """Of the pairs that must never be one person, how many stay apart."""
     pairs = never_merged()
     apart = np.array(
-        [len(decide("bench", [left, right]).actors) == 2 for left, right, _ in pairs], np.int64
+        [len(decide("bench", [left, right]).actors) == 2 for left, right, _ in pairs], np.bool_
     )
     return Figure(
         "people",
         "hand-written",
         "never-merge pairs kept apart",
-        interval(len(pairs), lambda drawn: float((apart * drawn).sum() / max(1, drawn.sum()))),
+        interval(len(pairs), share_of(apart)),
         floor=1.0,
         reach=1.0,
-        note=f"{int((1 - apart).sum())} of {len(pairs)} pairs are merged",
+        note=f"{int((~apart).sum())} of {len(pairs)} pairs are merged",
     )
 
 

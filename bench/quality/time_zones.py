@@ -13,16 +13,15 @@ import gzip
 import re
 import subprocess
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bench.quality.figures import Figure, lines
-from bench.quality.intervals import interval
+from bench.quality.intervals import interval, share_of
 from lightfast_pipelines.domain.time_zones import FEWEST_ACTS, time_zone_by_hours
 
 CHANGELOGS = Path("/usr/share/doc")
@@ -107,9 +106,9 @@ def _figures(data: str, acts: Acts) -> Iterator[Figure]:
         theirs = np.array([_apart(most, offset) <= 60 * hours for offset in stated])
         yield Figure(
             *("time zones", data, f"within {hours} h"),
-            interval(len(people), _share(ours)),
+            interval(len(people), share_of(ours)),
             "the most frequent offset of all",
-            interval(len(people), _share(theirs)),
+            interval(len(people), share_of(theirs)),
             floor=floor if len(people) >= _ENOUGH else None,
             note=f"{len(people)} people, by hours alone",
         )
@@ -117,15 +116,11 @@ def _figures(data: str, acts: Acts) -> Iterator[Figure]:
         if len(away):
             yield Figure(
                 *("time zones", data, f"within {hours} h, of those elsewhere"),
-                interval(len(away), _share(ours[away])),
+                interval(len(away), share_of(ours[away])),
                 "the most frequent offset of all",
-                interval(len(away), _share(theirs[away])),
+                interval(len(away), share_of(theirs[away])),
                 note=f"{len(away)} people more than an hour from the most frequent offset",
             )
-
-
-def _share(is_right: NDArray[np.bool_]) -> Callable[[NDArray[np.int64]], float]:
-    return lambda drawn: float((drawn * is_right).sum() / max(1, drawn.sum()))
 
 
 def _offset(at: datetime) -> int:
