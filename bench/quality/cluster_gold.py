@@ -14,7 +14,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.quality.people import Alias, by_rule
+from bench.quality.people import by_rule
+from bench.quality.people_gold import Alias
 from lightfast_pipelines.clustering.similarity import VectorMeaning
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.consolidation import Happening, Threads, find_threads

@@ -22,7 +22,10 @@ from bench.corpus import CORPUS
 from bench.quality.figures import Figure, lines
 from bench.quality.intervals import interval, share_of
 from bench.quality.people_gold import (
+    Alias,
+    Gold,
     commit_identity,
+    covered,
     judged_merges,
     never_merged,
     pair_hash,
@@ -30,12 +33,6 @@ from bench.quality.people_gold import (
 from bench.quality.people_rules import rule_figures
 from lightfast_pipelines.domain.grouping import Groups
 from lightfast_pipelines.domain.people.decide import decide
-
-Alias = tuple[str, str]
-"""A name and an address, as commits have them."""
-
-Gold = Mapping[Alias, Hashable]
-"""The person of each alias."""
 
 Grouping = Callable[[Iterable[Alias]], Mapping[Alias, Hashable]]
 """Says which aliases are one person."""
@@ -114,14 +111,6 @@ class PairCounts:
     def _counts(self, drawn: NDArray[np.int64]) -> tuple[float, float]:
         false = (drawn[self.false[:, 0]] * drawn[self.false[:, 1]]).sum()
         return float((self.right * drawn).sum()), float(false)
-
-
-def covered(gold: Gold) -> list[Alias]:
-    """The aliases of people who have more than one."""
-    aliases: dict[Hashable, int] = defaultdict(int)
-    for person in gold.values():
-        aliases[person] += 1
-    return [alias for alias, person in gold.items() if aliases[person] > 1]
 
 
 def count_pairs(

@@ -1,14 +1,22 @@
-"""Reads what people wrote about identities: pairs that must never be one, and judged merges."""
+"""What is known about identities: whose an alias is, pairs that must never be one, and judged merges."""
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.people.identities import Identity
 
 _GOLD = Path(__file__).parents[1] / "gold"
+
+Alias = tuple[str, str]
+"""A name and an address, as commits have them."""
+
+Gold = Mapping[Alias, Hashable]
+"""The person of each alias."""
 
 
 def read_identity(text: str) -> Identity:
@@ -39,6 +47,12 @@ def never_merged(path: Path = _GOLD / "never_merge.tsv") -> list[tuple[Identity,
     """Pairs of identities that are never one person, and why."""
     rows = [line.split("\t") for line in path.read_text().splitlines()[1:]]
     return [(read_identity(left), read_identity(right), why) for left, right, why in rows]
+
+
+def covered(gold: Gold) -> list[Alias]:
+    """The aliases of people who have more than one."""
+    aliases = Counter(gold.values())
+    return [alias for alias, person in gold.items() if aliases[person] > 1]
 
 
 def pair_hash(left: Identity, right: Identity) -> str:

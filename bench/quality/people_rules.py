@@ -6,7 +6,7 @@ Rules that only make doubtful pairs are measured too: their precision says why t
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -14,17 +14,15 @@ from numpy.typing import NDArray
 
 from bench.quality.figures import Figure
 from bench.quality.intervals import Interval, interval
-from bench.quality.people_gold import commit_identity
+from bench.quality.people_gold import Gold, commit_identity, covered
 from lightfast_pipelines.domain.people.bonds import CERTAIN, CONFIDENCE
 from lightfast_pipelines.domain.people.gathering import gather_evidence
-
-Alias = tuple[str, str]
 
 # An address of more aliases than this would count more pairs than all others together.
 _MOST_ALIASES = 40
 
 
-def rule_figures(data: str, golds: Sequence[Mapping[Alias, Hashable]]) -> list[Figure]:
+def rule_figures(data: str, golds: Sequence[Gold]) -> list[Figure]:
     """The precision of every rule among covered aliases, the most confident rule first.
 
     A pair with several kinds of evidence counts for each. Persons are drawn, with their pairs.
@@ -32,14 +30,12 @@ def rule_figures(data: str, golds: Sequence[Mapping[Alias, Hashable]]) -> list[F
     numbers: dict[Hashable, int] = {}
     pairs: dict[str, dict[tuple[int, object], tuple[int, int]]] = defaultdict(dict)
     for history, gold in enumerate(golds):
-        aliases: dict[Hashable, int] = defaultdict(int)
-        for person in gold.values():
-            aliases[person] += 1
+        counted = set(covered(gold))
         by_key = {commit_identity(*alias).key: alias for alias in gold}
         people = sorted((commit_identity(*alias) for alias in gold), key=lambda one: one.key)
         for bond in gather_evidence(people)[0]:
             members = [by_key[people[number].key] for number in bond.members]
-            members = [alias for alias in members if aliases[gold[alias]] > 1]
+            members = [alias for alias in members if alias in counted]
             if len(members) > _MOST_ALIASES:
                 continue
             for pair in combinations(sorted(members), 2):
