@@ -170,14 +170,15 @@ def show_people(
 
 
 def _organisation(conn: Connection, given: str | None) -> str:
-    rows = conn.execute("SELECT DISTINCT org_id FROM lightfast.workspaces ORDER BY 1").fetchall()
-    names = [name for (name,) in rows]
+    from lightfast_pipelines.store.linked_resources import list_workspaces
+
+    names = sorted({workspace.org_id for workspace in list_workspaces(conn)})
     if given is not None:
         if given in names:
             return given
         raise Failure(f"no organisation {given!r}; there are: {', '.join(names) or 'none'}")
     if len(names) == 1:
-        return str(names[0])
+        return names[0]
     if "default" in names or not names:
         return "default"
     raise Failure(f"there are several organisations: give --org ({', '.join(names)})")
