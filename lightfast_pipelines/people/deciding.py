@@ -13,6 +13,7 @@ from datetime import datetime
 
 from lightfast_pipelines.people.actors import decide_actors
 from lightfast_pipelines.people.decisions import (
+    LATEST,
     IdentityPair,
     PairVerdict,
     decision_history,
@@ -77,10 +78,9 @@ def decide_pair(
 def _contradicted(conn: Connection, org_id: str) -> set[str]:
     """The pairs that somebody accepted and that are two people, because another decision outranks that."""
     rows = conn.execute(
-        """
+        f"""
         SELECT d.pair_id
-        FROM (SELECT DISTINCT ON (pair_id) * FROM lightfast.actor_decisions
-              WHERE org_id = %s ORDER BY pair_id, id DESC) d
+        FROM ({LATEST}) d
         JOIN lightfast.actor_identities l ON l.org_id = d.org_id
           AND l.source = d.left_source AND l.source_id = d.left_source_id
         JOIN lightfast.actor_identities r ON r.org_id = d.org_id

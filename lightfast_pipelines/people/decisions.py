@@ -10,12 +10,18 @@ import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, LiteralString
 
 from lightfast_pipelines.domain.people.identities import Decision
 from lightfast_pipelines.store.database import Connection
 
 PairVerdict = Literal["accept", "reject", "undo"]
+
+LATEST: LiteralString = """
+SELECT DISTINCT ON (pair_id) * FROM lightfast.actor_decisions
+WHERE org_id = %s ORDER BY pair_id, id DESC
+"""
+"""The decisions of an organisation that count: the latest about each pair."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +88,9 @@ def record_decision(
 def valid_decisions(conn: Connection, org_id: str) -> list[Decision]:
     """The latest decision about each pair, as the rule reads it."""
     rows = conn.execute(
-        """
-        SELECT DISTINCT ON (pair_id) left_source || ':' || left_source_id,
-               right_source || ':' || right_source_id, verdict
-        FROM lightfast.actor_decisions WHERE org_id = %s ORDER BY pair_id, id DESC
+        f"""
+        SELECT left_source || ':' || left_source_id, right_source || ':' || right_source_id, verdict
+        FROM ({LATEST}) d
         """,
         (org_id,),
     ).fetchall()
