@@ -113,10 +113,8 @@ class PairCounts:
         return float((self.right * drawn).sum()), float(false)
 
 
-def count_pairs(
-    golds: Sequence[Gold], grouping: Grouping, *, only_covered: bool = True
-) -> PairCounts:
-    """Pairs of several histories together; people of different histories are never compared.
+def count_pairs(golds: Sequence[Gold], grouping: Grouping) -> PairCounts:
+    """Pairs of covered aliases of several histories together; people of different histories are never compared.
 
     The grouping always sees all aliases of a history.
     """
@@ -126,10 +124,9 @@ def count_pairs(
     false: list[tuple[int, int]] = []
     for history, gold in enumerate(golds):
         groups = grouping(gold)
-        counted = covered(gold) if only_covered else list(gold)
         persons: dict[Hashable, list[Alias]] = defaultdict(list)
         together: dict[Hashable, list[int]] = defaultdict(list)
-        for alias in counted:
+        for alias in covered(gold):
             person = numbers.setdefault((history, gold[alias]), len(numbers))
             persons[person].append(alias)
             together[groups[alias]].append(person)
