@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import NoReturn
 
 from lightfast_pipelines.language.port import (
     Language,
@@ -129,7 +130,7 @@ class Asker:
         )
         self.conn.commit()
 
-    def give_up(self, error: ModelUnavailableError, day: date, reserved: int) -> None:
+    def give_up(self, error: ModelUnavailableError, day: date, reserved: int) -> NoReturn:
         """Pauses the provider. Raises NotAskedError. `reserved` is what certainly was not used."""
         self.record(day, reserved, error=str(error))
         self.pause(str(error), error.retry_after)

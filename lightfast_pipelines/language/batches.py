@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from lightfast_pipelines.domain.language_answers import PURPOSE
-from lightfast_pipelines.language.asking import Asker, NotAskedError
+from lightfast_pipelines.language.asking import Asker
 from lightfast_pipelines.language.contents import (
     OBSERVATIONS,
     Content,
@@ -123,12 +123,9 @@ def _submit(conn: Connection, asker: Asker, requests: Sequence[Sequence[Content]
         _forget(conn, asker, batch, error=str(error))
         return False
     except ModelUnavailableError as error:
-        if error.maybe_paid:
-            asker.record(day, 0, error=str(error))
-        else:
-            _forget(conn, asker, batch, error=str(error))
-        asker.pause(str(error), error.retry_after)
-        raise NotAskedError(str(error)) from None
+        if not error.maybe_paid:
+            remove_batch(conn, batch)
+        asker.give_up(error, day, 0 if error.maybe_paid else tokens)
     name_batch(conn, batch, submitted.id)
     conn.commit()
     return True
@@ -152,9 +149,7 @@ def read_batches(conn: Connection, asker: Asker) -> list[Content]:
             useless += _read(conn, asker, batch)
     except ModelUnavailableError as error:
         conn.rollback()
-        asker.record(asker.today(), 0, error=str(error))
-        asker.pause(str(error), error.retry_after)
-        raise NotAskedError(str(error)) from None
+        asker.give_up(error, asker.today(), 0)
     conn.rollback()
     return useless
 
