@@ -5,8 +5,6 @@ What an answer may hold and change is decided in `domain/language_answers.py`.
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +15,7 @@ from lightfast_pipelines.domain.language_answers import (
     Question,
     read_answer,
 )
+from lightfast_pipelines.language.numbered import as_data, read_numbered
 from lightfast_pipelines.language.port import Prompt
 
 PROMPT_VERSION = 1
@@ -123,32 +122,9 @@ def prompt_about(questions: Sequence[Question]) -> Prompt:
     )
 
 
-def as_data(value: object) -> str:
-    """JSON in which no text can look like the tags around it: `<`, `>` and `&` are escaped."""
-    encoded = json.dumps(value, ensure_ascii=False)
-    for character in "<>&":
-        encoded = encoded.replace(character, f"\\u{ord(character):04x}")
-    # A lone surrogate cannot be sent.
-    return encoded.encode("utf-8", "replace").decode()
-
-
 def read_answers(text: str, asked: int) -> list[ObservationAnswer | None] | None:
-    """The answer to each of the `asked` observations, None where there is no valid one.
-
-    None instead of a list if the text is no answer at all. An entry that was not asked about is ignored.
-    Two answers to one entry are none: one of them may be what another entry wanted it to be.
-    """
-    try:
-        entries = json.loads(text)["entries"]
-    except (ValueError, LookupError, TypeError, RecursionError):
+    """The valid answer to each of the `asked` observations; None instead if the text is no answer."""
+    entries = read_numbered(text, "entries", asked)
+    if entries is None:
         return None
-    if not isinstance(entries, list):
-        return None
-    by_number: dict[int, ObservationAnswer | None] = {}
-    counts: Counter[int] = Counter()
-    for entry in entries:
-        number = entry.get("n") if isinstance(entry, dict) else None
-        if isinstance(number, int) and not isinstance(number, bool):
-            counts[number] += 1
-            by_number[number] = read_answer(entry)
-    return [by_number[number] if counts[number] == 1 else None for number in range(1, asked + 1)]
+    return [read_answer(entry) for entry in entries]

@@ -5,8 +5,6 @@ Which sentences are kept is decided in `domain/language_summaries.py`.
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +15,7 @@ from lightfast_pipelines.domain.language_summaries import (
     shown_text,
 )
 from lightfast_pipelines.domain.summaries import Member
-from lightfast_pipelines.language.observations import as_data
+from lightfast_pipelines.language.numbered import as_data, is_number, read_numbered
 from lightfast_pipelines.language.parts import Read
 from lightfast_pipelines.language.port import Prompt
 from lightfast_pipelines.store.model_answers import ContentKey
@@ -129,22 +127,12 @@ class SummaryForm:
         )
 
     def read(self, text: str, items: Sequence[ClusterContent]) -> Read | None:
-        try:
-            clusters = json.loads(text)["clusters"]
-        except (ValueError, LookupError, TypeError, RecursionError):
+        clusters = read_numbered(text, "clusters", len(items))
+        if clusters is None:
             return None
-        if not isinstance(clusters, list):
-            return None
-        by_number: dict[int, Mapping[str, Any]] = {}
-        counts: Counter[int] = Counter()
-        for cluster in clusters:
-            number = cluster.get("n") if isinstance(cluster, dict) else None
-            if isinstance(number, int) and not isinstance(number, bool):
-                counts[number] += 1
-                by_number[number] = cluster
         return [
-            _answer(by_number[number], item) if counts[number] == 1 else None
-            for number, item in enumerate(items, start=1)
+            None if cluster is None else _answer(cluster, item)
+            for cluster, item in zip(clusters, items, strict=True)
         ]
 
 
@@ -169,6 +157,6 @@ def _ids(numbers: object, item: ClusterContent) -> list[str | None]:
     """The members' external ids; None for a number that no member has."""
     places = {place: member.external_id for place, member in enumerate(item.shown, start=1)}
     return [
-        places.get(number) if isinstance(number, int) and not isinstance(number, bool) else None
+        places.get(number) if is_number(number) else None
         for number in (numbers if isinstance(numbers, list) else ())
     ]

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightfast_pipelines.domain.language_answers import Question
+from lightfast_pipelines.language.numbered import as_data
 from lightfast_pipelines.language.observations import (
     MOST_OBSERVATIONS,
-    as_data,
     prompt_about,
     read_answers,
 )
