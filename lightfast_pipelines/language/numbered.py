@@ -10,6 +10,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard
 
+from lightfast_pipelines.providers import json_body
+from lightfast_pipelines.providers.malformed_body import MalformedBody
+
 
 def as_data(value: object) -> str:
     """JSON in which no text can look like the tags around it: `<`, `>` and `&` are escaped."""
@@ -27,8 +30,8 @@ def read_numbered(text: str, name: str, asked: int) -> Sequence[Mapping[str, Any
     Two answers to one item are none: one of them may be what another item wanted it to be.
     """
     try:
-        elements = json.loads(text)[name]
-    except (ValueError, LookupError, TypeError, RecursionError):
+        elements = json_body.payload(text.encode("utf-8", "replace")).get(name)
+    except MalformedBody:
         return None
     if not isinstance(elements, list):
         return None

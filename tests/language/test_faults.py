@@ -174,3 +174,16 @@ def test_a_prompt_that_the_provider_does_not_take_is_asked_in_halves(
     assert (report.answered, report.requests) == (4, 3)
     [usage] = usage_on(conn, NOW.date())
     assert (usage.failures, usage.requests, usage.reserved_tokens) == (1, 3, 0)
+
+
+@pytest.mark.parametrize("character", ["\0", "\ud800"])
+def test_characters_that_no_column_can_hold_cost_nothing_but_themselves(
+    conn: Connection, server: AnthropicServer, character: str
+) -> None:
+    workspace_with(conn)
+    issues(conn, "Goods vanish from carts")
+    entity = {"kind": "service", "name": "carts", "quote": f"from{character} carts"}
+    server.answer = labelled("performance", topics=[f"go{character}ods"], entities=[entity])
+    report = ask(conn, server)
+    assert (report.answered, report.waiting, report.stopped) == (1, 0, None)
+    assert set(categories(conn).values()) == {"performance"}
