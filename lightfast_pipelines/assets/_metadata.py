@@ -8,9 +8,9 @@ from __future__ import annotations
 import base64
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import dagster as dg
 from sqlalchemy import Table, UniqueConstraint
@@ -19,6 +19,9 @@ from sqlalchemy.dialects import postgresql
 from lightfast_pipelines.assets._groups import GROUPS, OWNERS
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.tables import metadata as schema
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # A long weekend without deliveries is normal, two weeks without any are not.
 NEW_WORK = dg.FreshnessPolicy.time_window(
@@ -133,22 +136,33 @@ def bars(name: str, title: str, counts: Mapping[Any, int]) -> dict[str, Any]:
     labels, values = [str(label) for label in counts], list(counts.values())
     if len(values) < 2 or not any(values):
         return {}
+
+    def draw(axes: Axes) -> None:
+        axes.bar(range(len(values)), values, width=0.85, color="#4f43dd")
+        step = max(1, len(labels) // 8)
+        axes.set_xticks(range(0, len(labels), step), labels[::step], fontsize=8)
+        axes.set_title(title, fontsize=9)
+
+    return {name: picture(title, (7, 2.4), draw)}
+
+
+def picture(
+    title: str, inches: tuple[float, float], draw: Callable[[Axes], None]
+) -> dg.MarkdownMetadataValue:
+    """What `draw` draws on the axes, as an inline PNG."""
     # Not pyplot, which keeps figures in memory and looks for a screen.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7, 2.4), dpi=80, layout="constrained")
+    figure = Figure(figsize=inches, dpi=80, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    axes.bar(range(len(values)), values, width=0.85, color="#4f43dd")
-    step = max(1, len(labels) // 8)
-    axes.set_xticks(range(0, len(labels), step), labels[::step], fontsize=8)
-    axes.set_title(title, fontsize=9)
+    draw(axes)
     axes.spines[["top", "right"]].set_visible(False)
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png")
-    encoded = base64.b64encode(picture.getvalue()).decode()
-    return {name: dg.MetadataValue.md(f"![{title}](data:image/png;base64,{encoded})")}
+    png = io.BytesIO()
+    figure.savefig(png, format="png")
+    encoded = base64.b64encode(png.getvalue()).decode()
+    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{encoded})")
 
 
 def table_rows(conn: Connection, table: str) -> int:

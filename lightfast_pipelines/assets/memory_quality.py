@@ -1,16 +1,17 @@
 """How good the memory is: the last recorded measurement, and how its figures changed over time."""
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from lightfast_pipelines.assets._metadata import listing, table_spec
+from lightfast_pipelines.assets._metadata import listing, picture, table_spec
 from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.quality import QualityResult, history, last_measured, results_at
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 ASSET = dg.AssetKey("memory_quality")
 MEASURED_AT = "measured_at"
@@ -69,24 +70,17 @@ def _plot(series: Mapping[str, Sequence[tuple[datetime, float]]]) -> dict[str, A
     """`{"history": picture}`: a line for each figure that has a floor; empty without any."""
     if not series:
         return {}
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    plotted = sorted(series.items(), key=lambda item: -len(item[1]))[:_PLOTTED_FIGURES]
 
-    figure = Figure(figsize=(9, 4), dpi=80, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    for title, points in sorted(series.items(), key=lambda item: -len(item[1]))[:_PLOTTED_FIGURES]:
-        times = [at for at, _ in points]
-        axes.plot(times, [value for _, value in points], marker=".", label=title)  # type: ignore[arg-type]
-    axes.set_ylim(top=1.02)
-    axes.tick_params(labelsize=7)
-    axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
-    axes.spines[["top", "right"]].set_visible(False)
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png")
-    encoded = base64.b64encode(picture.getvalue()).decode()
-    title = "Figures over time"
-    return {"history": dg.MetadataValue.md(f"![{title}](data:image/png;base64,{encoded})")}
+    def draw(axes: "Axes") -> None:
+        for title, points in plotted:
+            times = [at for at, _ in points]
+            axes.plot(times, [value for _, value in points], marker=".", label=title)  # type: ignore[arg-type]
+        axes.set_ylim(top=1.02)
+        axes.tick_params(labelsize=7)
+        axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+
+    return {"history": picture("Figures over time", (9, 4), draw)}
 
 
 _ABOVE_FLOOR = dg.AssetCheckSpec(
