@@ -8,7 +8,7 @@ from datetime import timedelta
 import dagster as dg
 
 from lightfast_pipelines.assets.memory_quality import ASSET, MEASURED_AT
-from lightfast_pipelines.jobs.when_due import schedule_when_due, scheduled_tags
+from lightfast_pipelines.jobs.when_due import materialized_with, schedule_when_due, scheduled_tags
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.quality import last_measured
 
@@ -24,11 +24,8 @@ def _due(context: dg.ScheduleEvaluationContext, conn: Connection) -> Mapping[str
     at = last_measured(conn)
     if at is None:
         return "nothing has been measured"
-    event = context.instance.get_latest_materialization_event(ASSET)
-    if event is not None and event.asset_materialization is not None:
-        shown = event.asset_materialization.metadata.get(MEASURED_AT)
-        if shown is not None and shown.value == at.isoformat():
-            return "the last measurement is shown"
+    if materialized_with(context.instance, ASSET, MEASURED_AT, at.isoformat()):
+        return "the last measurement is shown"
     return {}
 
 

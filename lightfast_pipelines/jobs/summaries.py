@@ -10,22 +10,26 @@ import dagster as dg
 from lightfast_pipelines.clustering.summaries import workspaces_due
 from lightfast_pipelines.clustering.summary_questions import summaries_due
 from lightfast_pipelines.domain.language_summaries import PURPOSE
-from lightfast_pipelines.jobs.when_due import job_with_schedule
+from lightfast_pipelines.jobs.when_due import job_with_schedule, while_workspaces_are_due
 from lightfast_pipelines.language.claude import language_of
 from lightfast_pipelines.language.status import why_not_now
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Connection
 
+_due_by_rules = while_workspaces_are_due(
+    workspaces_due, otherwise="no clusters were decided since the summaries were written"
+)
 
-def _due(_context: dg.ScheduleEvaluationContext, conn: Connection) -> Mapping[str, str] | str:
-    workspaces = workspaces_due(conn)
-    if workspaces:
-        return {"lightfast/workspaces": str(workspaces)}
+
+def _due(context: dg.ScheduleEvaluationContext, conn: Connection) -> Mapping[str, str] | str:
+    tags_or_reason = _due_by_rules(context, conn)
+    if not isinstance(tags_or_reason, str):
+        return tags_or_reason
     now = datetime.now(UTC)
     why_not = why_not_now(conn, language_of(settings()), now, PURPOSE)
     if why_not is None and summaries_due(conn, lambda: now):
         return {}
-    return "no clusters were decided since the summaries were written"
+    return tags_or_reason
 
 
 summaries, summaries_when_due = job_with_schedule(

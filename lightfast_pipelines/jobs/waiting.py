@@ -9,7 +9,7 @@ import dagster as dg
 
 from lightfast_pipelines.assets.waiting_for_you import ASSET, FINGERPRINT
 from lightfast_pipelines.inbox.waiting import waiting_for_you
-from lightfast_pipelines.jobs.when_due import schedule_when_due, scheduled_tags
+from lightfast_pipelines.jobs.when_due import materialized_with, schedule_when_due, scheduled_tags
 from lightfast_pipelines.store.database import Connection
 
 # Ages grow while nothing else changes, and may make a check fail.
@@ -26,12 +26,9 @@ waiting = dg.define_asset_job(
 def _due(context: dg.ScheduleEvaluationContext, conn: Connection) -> Mapping[str, str] | str:
     now = datetime.now(UTC)
     current = waiting_for_you(conn, now=now).fingerprint
-    event = context.instance.get_latest_materialization_event(ASSET)
-    if event is not None and event.asset_materialization is not None:
-        listed = event.asset_materialization.metadata.get(FINGERPRINT)
-        written = datetime.fromtimestamp(event.timestamp, UTC)
-        if listed is not None and listed.value == current and now - written < AT_LEAST_EVERY:
-            return "the list has not changed"
+    listed_at = materialized_with(context.instance, ASSET, FINGERPRINT, current)
+    if listed_at is not None and now - listed_at < AT_LEAST_EVERY:
+        return "the list has not changed"
     return {}
 
 

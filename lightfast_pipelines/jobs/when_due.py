@@ -52,6 +52,19 @@ def while_workspaces_are_due(count: Callable[[Connection], int], otherwise: str)
     return due
 
 
+def materialized_with(
+    instance: dg.DagsterInstance, asset: dg.AssetKey, name: str, value: str
+) -> datetime | None:
+    """When the asset was last materialized, if its metadata said `value` under `name` then; else None."""
+    event = instance.get_latest_materialization_event(asset)
+    if event is None or event.asset_materialization is None:
+        return None
+    said = event.asset_materialization.metadata.get(name)
+    if said is None or said.value != value:
+        return None
+    return datetime.fromtimestamp(event.timestamp, UTC)
+
+
 def schedule_when_due(
     job: Any,  # the class of an asset job is private to Dagster
     *,
