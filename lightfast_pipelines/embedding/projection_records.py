@@ -13,8 +13,8 @@ from typing import Any, LiteralString, NamedTuple
 
 import msgspec
 
-from lightfast_pipelines.embedding.index import Layer, VectorRecord, View
-from lightfast_pipelines.embedding.pinecone_names import vector_ids
+from lightfast_pipelines.embedding.index import Layer, VectorRecord
+from lightfast_pipelines.embedding.pinecone_names import vector_id
 from lightfast_pipelines.store.database import Connection
 
 _TITLE = 200
@@ -94,7 +94,7 @@ def _observations(
         }
         yield (
             IndexedItem(workspace_id, "observations", key),
-            _record(_id("observations", key, view), vector, metadata),
+            _record(vector_id("observations", key, view), vector, metadata),
         )
 
 
@@ -120,7 +120,10 @@ def _derived(
             "kind": kind,
             "snippet": snippet,
         }
-        yield IndexedItem(workspace_id, layer, key), _record(_id(layer, key), vector, metadata)
+        yield (
+            IndexedItem(workspace_id, layer, key),
+            _record(vector_id(layer, key), vector, metadata),
+        )
 
 
 def _common(
@@ -134,11 +137,6 @@ def _common(
         "occurred_at": round(at.timestamp() * 1000),
         "significance": significance,
     }
-
-
-def _id(layer: Layer, key: str, view: View | None = None) -> str:
-    ids = vector_ids(layer, key)
-    return next(each for each in ids if view is None or each.endswith(f"#{view}"))
 
 
 def _record(identifier: str, vector: str, metadata: Mapping[str, Any]) -> VectorRecord:
