@@ -9,6 +9,7 @@ from lightfast_pipelines.assets._days import give_own_timestamps
 from lightfast_pipelines.assets._metadata import counts_of_run, table_spec
 from lightfast_pipelines.assets._turn import stage_options, turn
 from lightfast_pipelines.embedding.hosted_stage import HostedReport, embed_hosted
+from lightfast_pipelines.embedding.openai_embedder import EMBEDDER_IS_OFF
 from lightfast_pipelines.partitions import DAILY
 from lightfast_pipelines.resources.models import HostedEmbedding, VectorIndexFactory
 from lightfast_pipelines.store.database import Database
@@ -43,7 +44,7 @@ def hosted_embeddings(
     """One row: a vector that costs money. Takes the days' significant observations that have none."""
     embedder = hosted_embedding.embedder
     if embedder is None:
-        context.log.info("No hosted model is on: OPENAI_API_KEY is not set.")
+        context.log.info("No hosted model is on: %s.", EMBEDDER_IS_OFF)
         return
     with turn(context, database, "hosted_embeddings") as conn:
         if conn is None:

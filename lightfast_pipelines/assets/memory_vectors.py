@@ -56,7 +56,7 @@ def memory_vectors(
     if paid.unavailable is not None:
         context.log.warning("%s: vectors of the hosted model wait", paid.unavailable)
     by_layer = {
-        f"{layer}_{what}_of_run": counts.get(layer, 0)
+        f"{layer}_{what}_of_run": counts[layer]
         for layer in DERIVED_LAYERS
         for what, counts in (("written", report.written), ("deleted", report.deleted))
     }

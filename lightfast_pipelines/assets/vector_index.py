@@ -9,6 +9,7 @@ import dagster as dg
 from lightfast_pipelines.assets._metadata import counts_of_run, listing, table_spec
 from lightfast_pipelines.assets._turn import progress_log, turn
 from lightfast_pipelines.embedding.index import LAYERS, IndexAway, IndexUnusable
+from lightfast_pipelines.embedding.pinecone_index import INDEX_IS_OFF
 from lightfast_pipelines.embedding.projection import ProjectionReport, project
 from lightfast_pipelines.embedding.projection_comparison import (
     Comparison,
@@ -46,7 +47,7 @@ def vector_index(
 ) -> Iterator[dg.MaterializeResult[None]]:
     """One row: the hosted index. Sends and deletes there what changed here."""
     if hosted_index.index is None:
-        context.log.info("No hosted index is on: %s.", hosted_index.off)
+        context.log.info("No hosted index is on: %s.", INDEX_IS_OFF)
         return
     model = hosted_embedding.embedder or embedder
     with turn(context, database, "index") as conn:
@@ -63,18 +64,17 @@ def vector_index(
     if report.error is not None:
         raise dg.Failure(f"{report.error}; {report.waiting:,} changes wait, pgvector answers")
     yield dg.MaterializeResult(
-        asset_key=ASSET, metadata={"model": model.name, **_metadata(report, hosted_index)}
+        asset_key=ASSET,
+        metadata={"index": hosted_index.index.name, "model": model.name, **_counts(report)},
     )
 
 
-def _metadata(report: ProjectionReport, hosted_index: HostedIndexing) -> dict[str, Any]:
-    assert hosted_index.index is not None
+def _counts(report: ProjectionReport) -> dict[str, Any]:
     return {
-        "index": hosted_index.index.name,
         "waiting": report.waiting,
         **counts_of_run(report, "refused"),
-        **{f"{layer}_sent_of_run": report.sent.get(layer, 0) for layer in LAYERS},
-        **{f"{layer}_deleted_of_run": report.deleted.get(layer, 0) for layer in LAYERS},
+        **{f"{layer}_sent_of_run": report.sent[layer] for layer in LAYERS},
+        **{f"{layer}_deleted_of_run": report.deleted[layer] for layer in LAYERS},
     }
 
 
@@ -94,7 +94,7 @@ def vector_index_agrees(
 ) -> dg.AssetCheckResult:
     """Compares each workspace once a day, a bounded number of vectors in a run."""
     if hosted_index.index is None:
-        return dg.AssetCheckResult(passed=True, metadata={"note": f"off: {hosted_index.off}"})
+        return dg.AssetCheckResult(passed=True, metadata={"note": f"off: {INDEX_IS_OFF}"})
     now, model = datetime.now(UTC), (hosted_embedding.embedder or embedder).name
     with (
         database.connect("pipeline", application_name="lightfast index check") as conn,

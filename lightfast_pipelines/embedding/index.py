@@ -6,6 +6,7 @@ a hosted index holds copies of them, which `projection.py` keeps up to date.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -125,10 +126,6 @@ class LayeredIndex(Protocol):
 
     name: str
 
-    def check(self, dimensions: int) -> None:
-        """Raises IndexUnusable if vectors of this length cannot be compared by cosine in the index."""
-        ...
-
     def search(
         self,
         tenant: Tenant,
@@ -156,10 +153,10 @@ class VectorRecord:
 class IndexUsage:
     """What a hosted index was asked since this was last read. `units` are those that its answers named."""
 
-    requests: dict[str, int] = field(default_factory=dict)
-    failures: dict[str, int] = field(default_factory=dict)
-    vectors: dict[str, int] = field(default_factory=dict)
-    units: dict[str, int] = field(default_factory=dict)
+    requests: Counter[str] = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)
+    vectors: Counter[str] = field(default_factory=Counter)
+    units: Counter[str] = field(default_factory=Counter)
     last_error: str | None = None
 
 
@@ -167,6 +164,10 @@ class HostedIndex(LayeredIndex, Protocol):
     """An index outside of Postgres, which holds copies. Writing again what is there changes nothing."""
 
     usage: IndexUsage
+
+    def check(self, dimensions: int) -> None:
+        """Raises IndexUnusable if vectors of this length cannot be compared by cosine in the index."""
+        ...
 
     def upsert(self, tenant: Tenant, records: Sequence[VectorRecord]) -> None:
         """Writes the records, replacing those of the same id. Raises IndexAway, IndexUnusable, or

@@ -11,7 +11,7 @@ that its outage delays nothing else. It embeds an entity only if it has embedded
 from __future__ import annotations
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -58,13 +58,8 @@ WHERE v.rule_version < %(rules)s::int
 class LayersMade:
     """Vectors written and deleted, by layer."""
 
-    written: dict[str, int] = field(default_factory=dict)
-    deleted: dict[str, int] = field(default_factory=dict)
-
-    def add(self, made: LayersMade) -> None:
-        for total, part in ((self.written, made.written), (self.deleted, made.deleted)):
-            for layer, count in part.items():
-                total[layer] = total.get(layer, 0) + count
+    written: Counter[str] = field(default_factory=Counter)
+    deleted: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
@@ -194,7 +189,8 @@ def _work_through(
         _discard(conn, [row[0] for row in page if not row[4]])
         isolation = WorkspaceIsolation[LayersMade](conn, "layers", _rules())
         for made in isolation.run(_by_workspace(make, page)):
-            report.add(made)
+            report.written.update(made.written)
+            report.deleted.update(made.deleted)
         report.failures += isolation.failures
         report.changes += len(page)
         after = page[-1][0]

@@ -19,6 +19,7 @@ from lightfast_pipelines.embedding.index import (
     IndexAway,
     IndexUnusable,
     Layer,
+    LayeredIndex,
     Tenant,
 )
 from lightfast_pipelines.embedding.pgvector import PgVectorIndex, literal
@@ -52,7 +53,7 @@ def search_layer(  # noqa: PLR0913 - what a search consists of
     filters: Filters = NO_FILTERS,
 ) -> SearchAnswer:
     """The k nearest things of a workspace's layer. The caller commits the usage that it records."""
-    local = PgLayers(conn)
+    local: LayeredIndex = PgLayers(conn)
     why = None if hosted is None else _why_not(conn, hosted, model, now)
     if hosted is not None and why is None:
         try:
@@ -139,9 +140,6 @@ class PgLayers:
 
     def __init__(self, conn: Connection) -> None:
         self._conn = conn
-
-    def check(self, dimensions: int) -> None:
-        """Postgres keeps vectors of any length side by side, and compares those of one model."""
 
     def search(
         self,

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from openai.types import CreateEmbeddingResponse
 
+EMBEDDER_IS_OFF = "OPENAI_API_KEY is not set"
+
 _PUBLIC = "https://api.openai.com"
 
 # OpenAI's limits are 8,191 tokens a text and 300,000 a request. A token of a byte-level vocabulary has

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -36,6 +35,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+INDEX_IS_OFF = "PINECONE_API_KEY is not set"
+
 # Pinecone takes at most 1,000 vectors and 2 MB a request; a small one costs little when it is repeated.
 VECTORS_A_REQUEST = 200
 BYTES_A_REQUEST = 1_800_000
@@ -48,14 +49,6 @@ _BYTES_A_NUMBER = 11
 _SEARCH_SECONDS = 5.0
 # More hits with their metadata may exceed the 4 MB that Pinecone answers.
 _MOST_HITS = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class IndexShape:
-    """The index as Pinecone describes it; None for what it does not state."""
-
-    dimension: int | None
-    metric: str | None
 
 
 class PineconeIndex:
@@ -91,15 +84,11 @@ class PineconeIndex:
     def namespace(self, tenant: Tenant) -> str:
         return namespace_of(tenant.org_id, tenant.slug)
 
-    def describe(self) -> IndexShape:
-        """Dimension and metric, by the data plane, which also shows that it answers."""
+    def check(self, dimensions: int) -> None:
+        """Asks the data plane, which also shows that it answers; it may leave out either fact."""
         index = self._index()
         with self._asking("describe"):
-            stats = index.describe_index_stats()
-        return IndexShape(stats.dimension, stats.metric)
-
-    def check(self, dimensions: int) -> None:
-        shape = self.describe()
+            shape = index.describe_index_stats()
         create = f"create an index with dimension {dimensions} and metric cosine, set PINECONE_INDEX to its name"
         if shape.dimension is not None and shape.dimension != dimensions:
             raise IndexUnusable(
@@ -208,7 +197,7 @@ class PineconeIndex:
         exist is no failure: Pinecone makes one with its first vector."""
         from pinecone.errors import NotFoundError, PineconeError
 
-        self.usage.requests[operation] = self.usage.requests.get(operation, 0) + 1
+        self.usage.requests[operation] += 1
         try:
             yield
         except NotFoundError as error:
@@ -221,9 +210,9 @@ class PineconeIndex:
         except PineconeError as error:
             failure = _explained(error, operation, self._shortened(error))
         else:
-            self.usage.vectors[operation] = self.usage.vectors.get(operation, 0) + vectors
+            self.usage.vectors[operation] += vectors
             return
-        self.usage.failures[operation] = self.usage.failures.get(operation, 0) + 1
+        self.usage.failures[operation] += 1
         self.usage.last_error = str(failure)
         raise failure from None
 
@@ -234,7 +223,7 @@ class PineconeIndex:
 
     def _count_units(self, operation: str, usage: Any) -> None:
         if usage is not None and usage.read_units:
-            self.usage.units[operation] = self.usage.units.get(operation, 0) + usage.read_units
+            self.usage.units[operation] += usage.read_units
 
 
 def _named(index: str, host: str | None) -> str:
@@ -286,7 +275,8 @@ def _explained(error: Exception, operation: str, text: str) -> Exception:
 
 
 def _numbers(vector: NDArray[np.float32]) -> list[float]:
-    return [float(number) for number in vector.astype("float64").round(_DECIMALS).tolist()]
+    numbers: list[float] = vector.astype("float64").round(_DECIMALS).tolist()
+    return numbers
 
 
 def _requests(records: Sequence[VectorRecord]) -> Iterator[list[Mapping[str, Any]]]:

@@ -8,6 +8,7 @@ index has answered, so a run that is killed, or an index that is away, loses not
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -45,11 +46,10 @@ MOST_ATTEMPTS = 4
 class ProjectionReport:
     """What a run sent and deleted, by layer. `waiting` changes remain; `error` is why."""
 
-    sent: dict[str, int] = field(default_factory=dict)
-    deleted: dict[str, int] = field(default_factory=dict)
+    sent: Counter[str] = field(default_factory=Counter)
+    deleted: Counter[str] = field(default_factory=Counter)
     refused: int = 0
     waiting: int = 0
-    is_filled: bool = False
     error: str | None = None
     seconds: float = 0.0
 
@@ -58,7 +58,7 @@ class ProjectionReport:
     ) -> None:
         for thing in things:
             counts = self.sent if records.get(thing) else self.deleted
-            counts[thing.layer] = counts.get(thing.layer, 0) + 1
+            counts[thing.layer] += 1
 
 
 def changes_waiting(conn: Connection) -> tuple[int, int]:
@@ -200,13 +200,11 @@ class _Run:
     def fill(self, state: IndexState, now: datetime) -> None:
         """Sends everything that the tables hold, from where the last run stopped."""
         if state.filled_at is not None:
-            self._report.is_filled = True
             return
         self._fill_observations(state.filled_observation)
         self._fill_derived(state.filled_vector)
         self._conn.execute("UPDATE lightfast.hosted_index SET filled_at = %s", (now,))
         self._conn.commit()
-        self._report.is_filled = True
 
     def _fill_observations(self, after: int) -> None:
         while True:

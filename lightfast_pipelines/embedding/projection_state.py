@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from lightfast_pipelines.embedding.index import HostedIndex, Tenant
+from lightfast_pipelines.embedding.index import HostedIndex, IndexUsage, Tenant
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.model_usage import record_usage
 
@@ -159,9 +159,9 @@ def name_namespaces(conn: Connection, index: HostedIndex, tenants: Sequence[Tena
 
 def record_index_usage(conn: Connection, index: HostedIndex, now: datetime) -> None:
     """Adds what the index was asked since the last time to the day's usage. The caller commits."""
-    usage = index.usage
+    usage, index.usage = index.usage, IndexUsage()
     for operation, requests in sorted(usage.requests.items()):
-        failures = usage.failures.get(operation, 0)
+        failures = usage.failures[operation]
         record_usage(
             conn,
             day=now.date(),
@@ -170,10 +170,7 @@ def record_index_usage(conn: Connection, index: HostedIndex, now: datetime) -> N
             purpose=operation,
             requests=requests,
             failures=failures,
-            vectors=usage.vectors.get(operation, 0),
-            units=usage.units.get(operation, 0),
+            vectors=usage.vectors[operation],
+            units=usage.units[operation],
             error=usage.last_error if failures else None,
         )
-    for counts in (usage.requests, usage.failures, usage.vectors, usage.units):
-        counts.clear()
-    usage.last_error = None

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from lightfast_pipelines.embedding.layers import layers_due
 from lightfast_pipelines.embedding.pgvector import stored_dimensions
-from lightfast_pipelines.embedding.pinecone_index import index_name
+from lightfast_pipelines.embedding.pinecone_index import INDEX_IS_OFF, index_name
 from lightfast_pipelines.embedding.projection import changes_waiting
 from lightfast_pipelines.embedding.projection_state import IndexState, read_state
 from lightfast_pipelines.settings import Settings
@@ -48,7 +48,7 @@ def _hosted(conn: Connection, settings: Settings, now: datetime) -> ServiceStatu
 
 def _why_not(settings: Settings, state: IndexState | None, now: datetime) -> str | None:
     if settings.pinecone_api_key is None:
-        return "PINECONE_API_KEY is not set"
+        return INDEX_IS_OFF
     if state is None:
         return "it is not filled yet: its next run begins"
     return state.why_not(state.name, state.model, now)

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from datetime import datetime
 
 from lightfast_pipelines.embedding.embedder import EmbeddingModel, HostedEmbedder
+from lightfast_pipelines.embedding.openai_embedder import EMBEDDER_IS_OFF
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.hosted_vectors import HostedProgress, hosted_progress
 from lightfast_pipelines.store.model_pauses import pause_in_force
@@ -21,11 +22,10 @@ def embedder_statuses(
     ]
     used = used_today(conn, "openai", now)
     if hosted is None:
-        off = "OPENAI_API_KEY is not set"
-        return [
-            *statuses,
-            ServiceStatus("embedder", "", "openai", is_on=False, off=off, **asdict(used)),
-        ]
+        off = ServiceStatus(
+            "embedder", "", "openai", is_on=False, off=EMBEDDER_IS_OFF, **asdict(used)
+        )
+        return [*statuses, off]
     progress = hosted_progress(conn)
     notes = [] if progress is None else [_words(progress)]
     if pause := pause_in_force(conn, now, hosted.provider):

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from lightfast_pipelines.embedding.openai_embedder import openai_embedder
+from lightfast_pipelines.embedding.openai_embedder import EMBEDDER_IS_OFF, openai_embedder
 from lightfast_pipelines.jobs.when_due import job_with_schedule
 from lightfast_pipelines.partitions import first_day, range_tags, today
 from lightfast_pipelines.resources.database import PENDING_TAG
@@ -29,7 +29,7 @@ def _due(_context: dg.ScheduleEvaluationContext, conn: Connection) -> Mapping[st
     if embedder is None:
         set_model(conn, None)
         conn.commit()
-        return "OPENAI_API_KEY is not set"
+        return EMBEDDER_IS_OFF
     catch_up(conn, embedder.name, seconds=_EXAMINE_SECONDS)
     if pause := pause_in_force(conn, datetime.now(UTC), embedder.provider):
         return pause.why_no_run

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from lightfast_pipelines.assets.vector_index import vector_index_agrees
-from lightfast_pipelines.embedding.pinecone_index import pinecone_index
+from lightfast_pipelines.embedding.pinecone_index import INDEX_IS_OFF, pinecone_index
 from lightfast_pipelines.embedding.projection import changes_waiting
 from lightfast_pipelines.embedding.projection_comparison import workspaces_to_compare
 from lightfast_pipelines.embedding.projection_state import forget_abandoned, read_state
@@ -16,15 +16,13 @@ from lightfast_pipelines.jobs.when_due import job_with_schedule, schedule_when_d
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Connection
 
-_OFF = "PINECONE_API_KEY is not set"
-
 
 def _due(_context: dg.ScheduleEvaluationContext, conn: Connection) -> Mapping[str, str] | str:
     now, index = datetime.now(UTC), pinecone_index(settings())
     if index is None:
         if forget_abandoned(conn, now):
             conn.commit()
-        return _OFF
+        return INDEX_IS_OFF
     state = read_state(conn)
     if state is None or state.name != index.name:
         return {}
@@ -61,7 +59,7 @@ def _to_compare(
     _context: dg.ScheduleEvaluationContext, conn: Connection
 ) -> Mapping[str, str] | str:
     if pinecone_index(settings()) is None:
-        return _OFF
+        return INDEX_IS_OFF
     state = read_state(conn)
     if state is None or state.filled_at is None:
         return "the index is not filled yet"

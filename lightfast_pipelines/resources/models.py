@@ -47,11 +47,10 @@ class HostedEmbeddingResource(dg.ConfigurableResource[HostedEmbedding]):
 
 
 class HostedIndexing:
-    """The hosted index of vectors, or why there is none."""
+    """The hosted index of vectors, if a key turns one on."""
 
-    def __init__(self, index: HostedIndex | None, off: str | None = None) -> None:
+    def __init__(self, index: HostedIndex | None) -> None:
         self.index = index
-        self.off = off
 
 
 class HostedIndexResource(dg.ConfigurableResource[HostedIndexing]):
@@ -63,13 +62,11 @@ class HostedIndexResource(dg.ConfigurableResource[HostedIndexing]):
         context: dg.InitResourceContext,  # noqa: ARG002
     ) -> Iterator[HostedIndexing]:
         index = pinecone_index(settings())
-        if index is None:
-            yield HostedIndexing(None, "PINECONE_API_KEY is not set")
-            return
         try:
             yield HostedIndexing(index)
         finally:
-            index.close()
+            if index is not None:
+                index.close()
 
 
 class VectorIndexFactory:
