@@ -130,7 +130,7 @@ def process(  # noqa: PLR0913 - what runs, and each service that a key may turn 
                 break
         _describe(conn, report, progress, clock, language)
         if hosted is not None:
-            _embed_hosted(conn, settings, report, progress, hosted, index_on(conn))
+            _embed_hosted(conn, settings, report, progress, clock, hosted, index_on(conn))
         _make_layers(conn, report, progress, clock, embedder, hosted)
         if hosted_index is not None:
             _project(conn, report, progress, clock, hosted_index, hosted or embedder)
@@ -237,6 +237,7 @@ def _embed_hosted(
     settings: Settings,
     report: ProcessReport,
     progress: StageProgress,
+    clock: Callable[[], datetime],
     embedder: HostedEmbedder,
     index: VectorIndex,
 ) -> None:
@@ -253,6 +254,7 @@ def _embed_hosted(
                 max_rows=settings.run_rows,
                 progress=progress.advance,
                 between=lambda: let_others_in(conn, "hosted_embeddings"),
+                clock=clock,
             )
             report.hosted += embedded.observations
             report.hosted_unavailable = embedded.unavailable

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -12,10 +12,13 @@ from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
 from lightfast_pipelines.processing import ProcessReport, process
 from lightfast_pipelines.settings import Settings
 from lightfast_pipelines.store.database import Connection, Database
+from lightfast_pipelines.store.model_usage import usage_on
 from tests.arriving import arrive, count, link
 from tests.embedding.hosted import Hosted, hosted_memory
 from tests.sensors.test_work_outside_runs import Silent
 from tests.servers.serving import Fault
+
+NOW = datetime(2024, 6, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -32,6 +35,7 @@ def _process(database: Database, hosted: Hosted) -> ProcessReport:
         PgVectorIndex,
         Silent(),
         hosted=hosted.embedder(),
+        clock=lambda: NOW,
     )
 
 
@@ -57,6 +61,8 @@ def test_an_outage_of_the_hosted_model_leaves_nothing_undone_but_its_own_vectors
     report = _process(database, hosted)
     assert (report.hosted, report.hosted_unavailable) == (waiting, None)
     assert hosted.waiting() == []
+    purposes = {usage.purpose for usage in usage_on(conn, NOW.date())}
+    assert purposes == {"embeddings", "entities"}, "usage counts on the day of the clock"
 
 
 def test_clusters_are_the_same_with_and_without_a_hosted_model(
