@@ -17,7 +17,7 @@ from lightfast_pipelines.domain.language_answers import (
 )
 from lightfast_pipelines.language.observations import PROMPT_VERSION
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.model_answers import StoredAnswer, load_answers
+from lightfast_pipelines.store.model_answers import StoredAnswer, is_settled, load_answers
 
 if TYPE_CHECKING:
     from lightfast_pipelines.capture.facts import Fact
@@ -44,12 +44,9 @@ def with_answers(conn: Connection, facts: Mapping[FactKey, Fact]) -> dict[FactKe
 
 
 def _with_answers(fact: Fact, content: tuple[int, str], stored: list[StoredAnswer]) -> Fact:
-    is_settled = any(
-        answer.prompt_version >= PROMPT_VERSION and answer.is_settled for answer in stored
-    )
     for answer in stored:
         read = read_answer(answer.answer)
         if read is not None:
             fact = replace(fact, enriched=with_answer(fact.statement, fact.enriched, read))
             break
-    return fact if is_settled else replace(fact, question_hash=content[1])
+    return fact if is_settled(stored, PROMPT_VERSION) else replace(fact, question_hash=content[1])

@@ -17,7 +17,7 @@ from lightfast_pipelines.domain.language_summaries import (
 from lightfast_pipelines.domain.summaries import Member, Sentence
 from lightfast_pipelines.language.summaries import PROMPT_VERSION
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.model_answers import StoredAnswer, load_answers
+from lightfast_pipelines.store.model_answers import StoredAnswer, is_settled, load_answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,7 @@ def model_sentences(
 def _sentences(
     question_hash: str, members: Sequence[Member], stored: Sequence[StoredAnswer]
 ) -> ModelSentences:
-    is_settled = any(
-        answer.prompt_version >= PROMPT_VERSION and answer.is_settled for answer in stored
-    )
     sentences = next(
         (read for answer in stored if (read := read_sentences(answer.answer, members))), ()
     )
-    return ModelSentences(sentences, None if is_settled else question_hash)
+    return ModelSentences(sentences, None if is_settled(stored, PROMPT_VERSION) else question_hash)

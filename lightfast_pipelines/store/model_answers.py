@@ -33,6 +33,11 @@ class StoredAnswer:
     is_settled: bool
 
 
+def is_settled(answers: Sequence[StoredAnswer], prompt_version: int) -> bool:
+    """Whether a question is not asked again: an older version of the prompt does not settle it."""
+    return any(answer.prompt_version >= prompt_version and answer.is_settled for answer in answers)
+
+
 @dataclass(frozen=True, slots=True)
 class NewAnswer:
     """What came of a question: a valid answer, or the problem and whether asking again may help."""
