@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from lightfast_pipelines.clustering.summaries import members_of, rewrite_summaries
 from lightfast_pipelines.domain.language_summaries import PURPOSE, content_hash, shown_members
@@ -22,13 +23,12 @@ from lightfast_pipelines.language.summaries import (
     ClusterContent,
 )
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.model_answers import store_answers
+from lightfast_pipelines.store.model_answers import store_answers, waits_for_no_attempt
 from lightfast_pipelines.store.significance import THRESHOLD
 
 _PAGE = 10 * MOST_CLUSTERS
 
-# A cluster without a significant member is read by its quotes. One that waits for another attempt is not
-# due.
+# A cluster without a significant member is read by its quotes.
 _DUE = f"""
 SELECT c.workspace_id, c.id
 FROM lightfast.workspaces w CROSS JOIN LATERAL (
@@ -37,11 +37,7 @@ FROM lightfast.workspaces w CROSS JOIN LATERAL (
     AND EXISTS (
       SELECT FROM lightfast.cluster_members m JOIN lightfast.observations o ON o.id = m.observation_id
       WHERE m.cluster_id = c.id AND NOT o.is_deleted AND o.significance_score >= {THRESHOLD})
-    AND NOT EXISTS (
-      SELECT FROM lightfast.model_answers a
-      WHERE a.workspace_id = c.workspace_id AND a.purpose = '{PURPOSE}'
-        AND a.content_hash = c.question_hash AND a.prompt_version = {PROMPT_VERSION}
-        AND a.answer IS NULL AND a.retry_at > %(now)s)
+    AND {waits_for_no_attempt("c")}
   ORDER BY c.last_observation_at DESC, c.id LIMIT %(share)s
 ) c
 ORDER BY c.last_observation_at DESC, c.id
@@ -95,12 +91,19 @@ def ask_for_summaries(
 
 def summaries_due(conn: Connection, clock: Clock) -> int:
     """The number of clusters that a model could be asked about now, counted up to 40 a workspace."""
-    return len(conn.execute(_DUE, {"now": clock(), "share": _PAGE}).fetchall())
+    return len(_due(conn, clock()))
+
+
+def _due(conn: Connection, now: datetime) -> list[tuple[int, str]]:
+    """(workspace, cluster) of a page."""
+    return conn.execute(
+        _DUE,
+        {"purpose": PURPOSE, "version": PROMPT_VERSION, "now": now, "share": _PAGE},
+    ).fetchall()
 
 
 def _page(conn: Connection, clock: Clock) -> list[ClusterContent]:
-    due = conn.execute(_DUE, {"now": clock(), "share": _PAGE}).fetchall()
-    workspaces = {cluster: workspace for workspace, cluster in due}
+    workspaces = {cluster: workspace for workspace, cluster in _due(conn, clock())}
     page = []
     for cluster, members in members_of(conn, list(workspaces)).items():
         shown = shown_members(members)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 
 import msgspec
 
@@ -155,16 +155,23 @@ def store_answers(
     )
 
 
-# Whether an open question `o` of workspace `w` is due: one that waits for another attempt is not. The
-# parameters are `purpose`, `version` and `now`.
+def waits_for_no_attempt(row: LiteralString) -> LiteralString:
+    """SQL: whether the open question of a row may be asked now, by the parameters `purpose`, `version` and
+    `now`."""
+    return f"""
+      NOT EXISTS (
+        SELECT FROM lightfast.model_answers a
+        WHERE a.workspace_id = {row}.workspace_id AND a.purpose = %(purpose)s
+          AND a.content_hash = {row}.question_hash AND a.prompt_version = %(version)s
+          AND a.answer IS NULL AND a.retry_at > %(now)s)
+    """
+
+
+# Whether an open question `o` of workspace `w` is due.
 _DUE = f"""
   o.workspace_id = w.id AND o.question_hash IS NOT NULL AND NOT o.is_deleted
   AND o.significance_score >= {THRESHOLD}
-  AND NOT EXISTS (
-    SELECT FROM lightfast.model_answers a
-    WHERE a.workspace_id = o.workspace_id AND a.purpose = %(purpose)s
-      AND a.content_hash = o.question_hash AND a.prompt_version = %(version)s
-      AND a.answer IS NULL AND a.retry_at > %(now)s)
+  AND {waits_for_no_attempt("o")}
   AND NOT EXISTS (
     SELECT FROM lightfast.model_batch_questions b
     WHERE b.workspace_id = o.workspace_id AND b.content_hash = o.question_hash)
