@@ -50,7 +50,7 @@ def pause(
     length = min(_LONGEST, _FIRST * 2 ** min(failures - 1, 10))
     if retry_after is not None:
         # An hour at most here too: a wrong clock must not silence the model for days.
-        length = min(_LONGEST, max(length, timedelta(seconds=retry_after)))
+        length = max(length, timedelta(seconds=min(retry_after, _LONGEST.total_seconds())))
     paused = Pause(now + length, failures, error)
     conn.execute(
         """

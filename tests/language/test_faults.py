@@ -53,6 +53,16 @@ def test_an_outage_leaves_every_event_there_and_is_asked_about_later(
     assert rows(conn, "SELECT count(*) FROM lightfast.model_pauses") == [(0,)]
 
 
+def test_a_pause_lasts_an_hour_at_most_whatever_the_service_asks_for(
+    conn: Connection, server: AnthropicServer
+) -> None:
+    workspace_with(conn)
+    issues(conn, "Goods vanish")
+    server.served.faults.append(Fault(status=429, headers={"retry-after": "1e300"}))
+    assert ask(conn, server).stopped is not None
+    assert one(conn, "SELECT until FROM lightfast.model_pauses") == NOW + timedelta(hours=1)
+
+
 def test_pauses_grow_while_the_outage_lasts(conn: Connection, server: AnthropicServer) -> None:
     workspace_with(conn)
     issues(conn, "Goods vanish")
