@@ -114,9 +114,9 @@ class PairCounts:
 
 
 def count_pairs(golds: Sequence[Gold], grouping: Grouping) -> PairCounts:
-    """Pairs of covered aliases of several histories together; people of different histories are never compared.
+    """Pairs of covered aliases of several histories together.
 
-    The grouping always sees all aliases of a history.
+    People of different histories are never compared. The grouping sees all aliases of a history.
     """
     numbers: dict[Hashable, int] = {}
     wanted: dict[int, int] = defaultdict(int)
