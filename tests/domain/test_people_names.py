@@ -161,6 +161,17 @@ def test_an_address_with_two_names_known_from_elsewhere_does_not_make_them_one()
     assert {written[0], written[1], written[2]} <= max(groups, key=len)
 
 
+@pytest.mark.parametrize("nowhere", ["", "root@localhost"])
+def test_a_placeholder_is_no_other_address_from_which_somebody_is_known(nowhere: str) -> None:
+    ann = ("Ann Oakley <ann@acme.dev>", "A. Oakley <ann@acme.dev>")
+    ben = ("Ben Falk <ann@acme.dev>", f"Ben Falk <{nowhere}>")
+    decided = decide("default", [read_identity(text) for text in (*ann, *ben)])
+    assert _groups(decided) == {
+        frozenset(read_identity(text).key for text in written) for written in (ann, ben)
+    }
+    assert [pair.evidence[0].rule for pair in decided.doubtful] == ["contested_address"]
+
+
 def test_an_address_of_two_names_that_nobody_else_has_is_a_team_and_to_be_reviewed() -> None:
     written = ("Ann Oakley <checkout@acme.dev>", "Ben Falk <checkout@acme.dev>")
     decided = decide("default", [read_identity(text) for text in written])

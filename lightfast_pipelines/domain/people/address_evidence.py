@@ -130,11 +130,13 @@ def _stated(people: Sequence[Identity], members: Sequence[int]) -> list[Bond]:
 
 
 def _addresses_of_names(people: Sequence[Identity], clues: Sequence[Clues]) -> dict[str, set[str]]:
-    """The addresses with which each full name commits."""
+    """The addresses with which each full name commits; a placeholder is none."""
     addresses: dict[str, set[str]] = defaultdict(set)
     for number, identity in enumerate(people):
         name = clues[number].name
-        if name.is_full and not identity.is_account and not _is_relayed(identity):
+        if not name.is_full or identity.is_account or _is_relayed(identity):
+            continue
+        if not email_addresses.is_placeholder_email(identity.email):
             for key in order_keys(name):
                 addresses[key].add(email_addresses.mailbox(identity.email))
     return addresses
