@@ -49,6 +49,8 @@ class Summary:
     """A cluster's summary, and the question to a language model that is open."""
 
     cluster: str
+    label: str
+    keywords: Sequence[str]
     sentences: tuple[Sentence, ...]
     question_hash: str | None
 
@@ -77,12 +79,11 @@ ORDER BY c.id
 """
 
 _MEMBERS = """
-SELECT m.cluster_id, c.keywords, o.external_id, o.subject_key, o.source_type,
+SELECT m.cluster_id, o.external_id, o.subject_key, o.source_type,
        extract(epoch FROM o.occurred_at)::float8, o.title, left(o.content, 4000),
        coalesce(a.display_name, i.source_name, i.source_username),
        coalesce(a.kind, i.kind, '') = 'bot', md5(o.title || E'\\x1f' || o.content)
 FROM lightfast.cluster_members m
-JOIN lightfast.clusters c ON c.id = m.cluster_id
 JOIN lightfast.observations o ON o.id = m.observation_id
 LEFT JOIN lightfast.actor_identities i ON i.id = coalesce(o.author_identity_id, o.actor_identity_id)
 LEFT JOIN lightfast.actors a ON a.id = i.actor_id
@@ -90,6 +91,9 @@ WHERE m.cluster_id = ANY(%s) AND NOT o.is_deleted
 ORDER BY m.cluster_id
 """
 
+_LABELS = """
+SELECT id, topic_label, keywords FROM lightfast.clusters WHERE id = ANY(%s) ORDER BY id
+"""
 
 # Clusters whose summary quotes an observation that was deleted or whose text has changed since.
 _STALE = """
@@ -189,7 +193,7 @@ def members_of(conn: Connection, clusters: Sequence[str]) -> dict[str, list[Memb
     """The members of each of these clusters, without deleted ones."""
     rows = conn.execute(_MEMBERS, (list(clusters),)).fetchall()
     return {
-        cluster: [Member(*row[2:]) for row in group]
+        cluster: [Member(*row[1:]) for row in group]
         for cluster, group in itertools.groupby(rows, key=lambda row: row[0])
     }
 
@@ -213,19 +217,14 @@ def _summaries(
     conn: Connection, workspace_id: int, clusters: Sequence[str], report: SummaryReport
 ) -> Iterator[Summary]:
     """The local rule's summary of each cluster; a model's sentences take the place of its quotes."""
-    rows = conn.execute(_MEMBERS, (list(clusters),)).fetchall()
-    report.observations += len(rows)
-    members: dict[str, list[Member]] = {}
-    keywords: dict[str, Sequence[str]] = {}
-    for cluster, *row in rows:
-        keywords[cluster] = row[0]
-        members.setdefault(cluster, []).append(Member(*row[1:]))
+    members = members_of(conn, clusters)
+    report.observations += sum(map(len, members.values()))
     by_model = model_sentences(conn, workspace_id, members)
-    for cluster, group in members.items():
-        counted, *quotes = summarize(group, keywords[cluster])
+    for cluster, label, keywords in conn.execute(_LABELS, (list(members),)).fetchall():
+        counted, *quotes = summarize(members[cluster], keywords)
         written = by_model[cluster]
         sentences = (counted, *(written.sentences or quotes))
-        yield Summary(cluster, sentences, written.question_hash)
+        yield Summary(cluster, label, keywords, sentences, written.question_hash)
 
 
 def _write(
@@ -251,17 +250,10 @@ def _write(
     largest = sorted(
         summaries, key=lambda each: (-len(each.sentences[0].observations), each.cluster)
     )
-    named = {
-        cluster: (label, ", ".join(keywords))
-        for cluster, label, keywords in conn.execute(
-            "SELECT id, topic_label, keywords FROM lightfast.clusters WHERE id = ANY(%s)",
-            ([summary.cluster for summary in largest[:10]],),
-        )
-    }
     report.preview += [
         {
-            "label": named[summary.cluster][0],
-            "keywords": named[summary.cluster][1],
+            "label": summary.label,
+            "keywords": ", ".join(summary.keywords),
             "observations": len(summary.sentences[0].observations),
             "sentences": len(summary.sentences),
         }
