@@ -26,13 +26,11 @@ from lightfast_pipelines.domain.clusters import RULE_VERSION
 from lightfast_pipelines.domain.consolidation import decide, find_threads
 from lightfast_pipelines.embedding.embedder import EmbeddingModel
 from lightfast_pipelines.inbox.isolation import WorkspaceIsolation
+from lightfast_pipelines.inbox.workspace_report import SHOWN_ROWS
 from lightfast_pipelines.people.organisations import PeopleReport, decide_people
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.locks import hold_clusters
 from lightfast_pipelines.store.pending_work import TO_CONSOLIDATE
-
-# Clusters that a run's metadata shows.
-_SHOWN = 10
 
 
 @dataclass(slots=True)
@@ -115,7 +113,7 @@ def _add(report: ConsolidationReport, decided: _Decided) -> None:
     report.moved += decided.written.members
     report.created += decided.written.created
     report.removed += decided.written.removed
-    report.preview += decided.preview[: _SHOWN - len(report.preview)]
+    report.preview += decided.preview[: SHOWN_ROWS - len(report.preview)]
 
 
 def _consolidate(
@@ -158,6 +156,6 @@ def _consolidate(
             "workspace": slug,
             "observations": len(cluster.members),
         }
-        for cluster in largest[:_SHOWN]
+        for cluster in largest[:SHOWN_ROWS]
     ]
     return _Decided(len(material.ids), len(clusters), written, preview)
