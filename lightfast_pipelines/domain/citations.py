@@ -16,7 +16,7 @@ from lightfast_pipelines.domain.stop_words import STOP_WORDS
 LEAST_SHARE = 0.6
 _TOKEN = re.compile(r"[^\W_](?:[\w./#@+-]*\w)?")
 _ORDINARY = re.compile(r"[a-z]+(?:-[a-z]+)*")
-_SHORTEST_STEM = 4
+_SHORTEST_STEM = 3
 # Words of summaries that describe the sources and are not in them.
 _DESCRIBING_WORDS = """
 work team change changes changed commit commits request requests pull issue issues author authors people
@@ -59,7 +59,7 @@ def _stem(word: str) -> str:
     """The word without its ending: `retries`, `retried` and `retry` are `retr`."""
     for ending in ("ization", "isation", "ations", "ation", "ments", "ment", "ings", "ing", "ies", "ied",
                    "ers", "ed", "er", "es", "s", "y", "e"):  # fmt: skip
-        if word.endswith(ending) and len(word) - len(ending) >= _SHORTEST_STEM - 1:
+        if word.endswith(ending) and len(word) - len(ending) >= _SHORTEST_STEM:
             stem = word[: -len(ending)]
-            return stem[:-1] if len(stem) > 3 and stem[-1] == stem[-2] else stem
+            return stem[:-1] if len(stem) > _SHORTEST_STEM and stem[-1] == stem[-2] else stem
     return word
