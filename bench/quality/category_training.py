@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import gzip
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from bench.corpus import pushed_commits
 from bench.quality.category_prior import prior
 from lightfast_pipelines.domain.category_features import features
 from lightfast_pipelines.domain.category_model import CategoryModel
@@ -89,14 +89,10 @@ def _commit(
 
 def _pushed(history: Path) -> dict[str, tuple[str, tuple[str, ...]]]:
     commits = {}
-    with gzip.open(history, "rt") as lines:
-        for line in lines:
-            delivery = json.loads(line)
-            if delivery["event"] == "push":
-                for commit in delivery["payload"]["commits"]:
-                    paths = [*commit["added"], *commit["removed"], *commit["modified"]]
-                    title = commit["message"].partition("\n")[0]
-                    commits[commit["id"]] = (title, tuple(sorted(paths)))
+    for commit in pushed_commits(history):
+        paths = [*commit["added"], *commit["removed"], *commit["modified"]]
+        title = commit["message"].partition("\n")[0]
+        commits[commit["id"]] = (title, tuple(sorted(paths)))
     return commits
 
 

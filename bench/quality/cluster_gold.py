@@ -1,19 +1,19 @@
 """Commits of histories, and the pull request that really merged each: what clusters are measured by.
 
 Commits come one by one, without their pull requests; the rule of people says whose they are, as in the
-memory. `cluster_training.py` learns from the earlier half
-of ipython and from starlette, `clusters.py` reports on ipython's later half.
+memory. `cluster_training.py` learns from the earlier half of ipython and from starlette, `clusters.py`
+reports on ipython's later half.
 """
 
 from __future__ import annotations
 
-import gzip
-import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.corpus import gold_of, pushed_commits
 from bench.quality.people import by_rule
 from bench.quality.people_gold import Alias
 from lightfast_pipelines.clustering.similarity import VectorMeaning
@@ -64,16 +64,9 @@ def histories(corpus: Path) -> dict[str, GoldHistory]:
     return by_name
 
 
-def _history(name: str, deliveries: Path, threads: Path) -> GoldHistory:
-    gold = dict(line.split("\t") for line in threads.read_text().splitlines())
-    commits: dict[str, dict[str, Any]] = {}
-    with gzip.open(deliveries, "rt") as lines:
-        for line in lines:
-            delivery = json.loads(line)
-            if delivery["event"] == "push":
-                for commit in delivery["payload"]["commits"]:
-                    if commit["id"] in gold:
-                        commits[commit["id"]] = commit
+def _history(name: str, file: Path, threads: Path) -> GoldHistory:
+    gold = gold_of(threads)
+    commits = {commit["id"]: commit for commit in pushed_commits(file) if commit["id"] in gold}
     aliases = {commit_id: _alias(commit) for commit_id, commit in commits.items()}
     person_of = by_rule(set(aliases.values()))
     loaded = [

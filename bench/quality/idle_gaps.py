@@ -8,8 +8,6 @@ requests: which share of all gaps is longer, and which share of pull requests wo
 
 from __future__ import annotations
 
-import gzip
-import json
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
@@ -18,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.corpus import CORPUS
+from bench.corpus import CORPUS, deliveries, gold_of
 from bench.quality.intervals import interval
 from lightfast_pipelines.domain.cluster_status import IDLE_SECONDS
 
@@ -28,20 +26,17 @@ ROW = "{:<8} {:>5} {:>7} {:>26} {:>26}"
 
 def pull_requests(corpus: Path) -> list[list[float]]:
     """The times of each one's events, sorted; those of a single moment are left out."""
-    lines = (corpus / "gold" / "ipython" / "threads.tsv").read_text().splitlines()
-    number_of = dict(line.split("\t") for line in lines)
+    number_of = gold_of(corpus / "gold" / "ipython" / "threads.tsv")
     times: dict[str, set[float]] = defaultdict(set)
-    with gzip.open(corpus / "ipython.jsonl.gz", "rt") as deliveries:
-        for line in deliveries:
-            delivery = json.loads(line)
-            payload = delivery["payload"]
-            if delivery["event"] == "pull_request":
-                for field in ("created_at", "closed_at"):
-                    if moment := payload["pull_request"].get(field):
-                        times[str(payload["number"])].add(_seconds(moment))
-            for commit in payload.get("commits", ()):
-                if commit["id"] in number_of:
-                    times[number_of[commit["id"]]].add(_seconds(commit["timestamp"]))
+    for delivery in deliveries(corpus / "ipython.jsonl.gz"):
+        payload = delivery["payload"]
+        if delivery["event"] == "pull_request":
+            for field in ("created_at", "closed_at"):
+                if moment := payload["pull_request"].get(field):
+                    times[str(payload["number"])].add(_seconds(moment))
+        for commit in payload.get("commits", ()):
+            if commit["id"] in number_of:
+                times[number_of[commit["id"]]].add(_seconds(commit["timestamp"]))
     return sorted(sorted(events) for events in times.values() if len(events) > 1)
 
 

@@ -8,8 +8,6 @@ resolved is the opposite of nothing, and does not count.
 
 from __future__ import annotations
 
-import gzip
-import json
 import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bench.corpus import deliveries, gold_of
 from bench.quality.figures import Figure
 from bench.quality.intervals import Statistic, interval
 from lightfast_pipelines.domain.enrichment import enrich
@@ -74,15 +73,14 @@ def measure(corpus: Path) -> list[Figure]:
     figures: list[Figure] = []
     for path in sorted(corpus.glob("gold/*/reverts.tsv")):
         name = path.parent.name
-        gold = dict(line.split("\t") for line in path.read_text().splitlines())
+        gold = gold_of(path)
         messages: dict[str, str] = {}
         ours: dict[str, set[str]] = {}
-        with gzip.open(corpus / f"{name}.jsonl.gz", "rt") as lines:
-            for line in lines:
-                payload = json.loads(line)["payload"]
-                if payload["after"] in gold:
-                    messages[payload["after"]] = payload["head_commit"]["message"]
-                    ours[payload["after"]] = _edges(payload)
+        for delivery in deliveries(corpus / f"{name}.jsonl.gz"):
+            payload = delivery["payload"]
+            if payload["after"] in gold:
+                messages[payload["after"]] = payload["head_commit"]["message"]
+                ours[payload["after"]] = _edges(payload)
         theirs = {sha: set(_SAYS_SO.findall(message)) for sha, message in messages.items()}
         figures += _figures(name, gold, ours, theirs)
     return figures
