@@ -10,13 +10,10 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 
-from bench.quality.cluster_gold import GoldHistory
+from bench.quality.cluster_gold import Division, GoldHistory
 from lightfast_pipelines.domain.affinity import candidates
 from lightfast_pipelines.domain.grouping import Groups
 from lightfast_pipelines.domain.pair_evidence import OwnWork, Unit, seconds_apart
-
-Division = list[int]
-"""The cluster of each commit, as a number."""
 
 _DAY = 86_400
 
@@ -107,11 +104,7 @@ def _average_linkage(
                 best[pair] = mean
             else:
                 best.pop(pair, None)
-    cluster_of = [0] * len(history.gold)
-    for name, group in members.items():
-        for unit in group:
-            cluster_of[unit] = name
-    return cluster_of
+    return history.division(members.values())
 
 
 def _scored(

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 LEARNT_FROM = frozenset({"ipython", "starlette"})
 
+Division = list[int]
+"""The cluster of each commit, as a number."""
+
 
 @dataclass(frozen=True, slots=True)
 class GoldHistory:
@@ -47,6 +50,14 @@ class GoldHistory:
     def meaning(self, threads: Threads) -> VectorMeaning:
         times = [happening.at for happening in self.happenings]
         return VectorMeaning(self.vectors, times, threads.unit_of, len(threads.units))
+
+    def division(self, groups: Iterable[Iterable[int]]) -> Division:
+        """That of groups of the commits' places."""
+        cluster_of = [0] * len(self.gold)
+        for number, group in enumerate(groups):
+            for place in group:
+                cluster_of[place] = number
+        return cluster_of
 
 
 def histories(corpus: Path) -> dict[str, GoldHistory]:

@@ -19,7 +19,7 @@ from sklearn.linear_model import LogisticRegression
 
 from bench.corpus import CORPUS
 from bench.quality.cluster_gold import GoldHistory, histories
-from bench.quality.clusters import agreement, parts
+from bench.quality.clusters import FEWEST_COMMITS, agreement, parts
 from lightfast_pipelines.domain import clusters
 from lightfast_pipelines.domain.affinity import candidates
 from lightfast_pipelines.domain.pair_evidence import OwnWork, PairEvidence
@@ -31,7 +31,6 @@ TARGET = Path(__file__).parents[2] / "lightfast_pipelines" / "domain" / "affinit
 _STRETCHES = 6
 # What a pair of starlette counts: nearly all of its threads are one commit, and it would outvote ipython.
 _SECOND_PROJECT = 0.3
-_FEW_COMMITS = 30
 
 
 class Pairs:
@@ -130,12 +129,9 @@ def show(pairs: Pairs, scores: NDArray[np.float64]) -> None:
     probabilities = 1 / (1 + np.exp(-scores))
     weighed = [(a, b, p) for (a, b), p in zip(pairs.pairs, probabilities.tolist(), strict=True)]
     for recall in (0.8, 0.9, 1.0, 1.1, 1.2, 1.3):
-        division = [0] * len(units)
-        for number, group in enumerate(clusters.group(units, weighed, recall)):
-            for unit in group:
-                division[unit] = number
+        division = pairs.history.division(clusters.group(units, weighed, recall))
         for (half, which), places in parts(pairs.history).items():
-            if len(places) >= _FEW_COMMITS and places[-1] < pairs.last:
+            if len(places) >= FEWEST_COMMITS and places[-1] < pairs.last:
                 found = agreement(pairs.history, division, places)
                 name = f"{pairs.history.name}, {half}, {which}"
                 print(f"recall counts {recall}: {name}: F1 {found.f1(found.all_once()):.3f}")

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from bench.corpus import CORPUS
 from bench.quality.b_cubed import BCubed
-from bench.quality.cluster_baselines import BASELINES, Division
-from bench.quality.cluster_gold import LEARNT_FROM, GoldHistory, histories
+from bench.quality.cluster_baselines import BASELINES
+from bench.quality.cluster_gold import LEARNT_FROM, Division, GoldHistory, histories
 from bench.quality.figures import Figure, lines
 from bench.quality.intervals import interval
 from lightfast_pipelines.domain.clusters import join
@@ -24,16 +24,12 @@ from lightfast_pipelines.domain.clusters import join
 _REACH = {"all commits": 0.82, "threads of several": 0.80}
 _FLOOR = {"all commits": 0.79, "threads of several": 0.77}
 # A half with fewer commits of such threads says nothing.
-_LEAST = 30
+FEWEST_COMMITS = 30
 
 
 def by_rule(history: GoldHistory) -> Division:
     threads = history.threads()
-    cluster_of = [0] * len(history.gold)
-    for number, group in enumerate(join(threads.units, history.meaning(threads))):
-        for unit in group:
-            cluster_of[unit] = number
-    return cluster_of
+    return history.division(join(threads.units, history.meaning(threads)))
 
 
 def parts(history: GoldHistory) -> dict[tuple[str, str], list[int]]:
@@ -58,7 +54,7 @@ def measure(corpus: Path) -> Sequence[Figure]:
         ours = by_rule(history)
         theirs = {name: baseline(history) for name, baseline in BASELINES.items()}
         for (half, which), places in parts(history).items():
-            if len(places) < _LEAST:
+            if len(places) < FEWEST_COMMITS:
                 continue
             is_reported = (history.name, half) == ("ipython", "later half")
             own = agreement(history, ours, places)
