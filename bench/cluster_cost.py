@@ -34,6 +34,10 @@ from lightfast_pipelines.store.migrate import migrate
 
 FLOOR = 0.8
 ADDED = 5_000
+HEADINGS = (
+    *("kind", "history", "workspaces", "round", "observations"),
+    *("seconds", "rate", "by processor", "load"),
+)
 ROW = "{:<9} {:>12} {:>11} {:>5} {:>13} {:>9} {:>12} {:>12} {:>9}"
 
 # Four of five observations are commits of three files each, most of them by a few people and to a few
@@ -240,21 +244,7 @@ def main() -> int:
         server = EmbeddedPostgres(Path(folder) / "home", idle_seconds=5)
         with server.acquire() as lease:
             print(f"{os.cpu_count()} processors, rule version {RULE_VERSION}")
-            print(
-                ROW.format(
-                    *[
-                        "kind",
-                        "history",
-                        "workspaces",
-                        "round",
-                        "observations",
-                        "seconds",
-                        "rate",
-                        "by processor",
-                        "load",
-                    ]
-                )
-            )
+            print(ROW.format(*HEADINGS))
             for workspaces in options.workspaces:
                 for kind in options.kinds:
                     ratios.append(_compare(lease, kind, workspaces, options))
