@@ -11,11 +11,9 @@ from datetime import datetime, timedelta
 
 from lightfast_pipelines.embedding.index import HostedIndex, IndexUsage, Tenant
 from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.model_pauses import pause_length
 from lightfast_pipelines.store.model_usage import record_usage
 
-# After an outage the next tries are 30 s, 1 min, 2 min, ... apart, at most an hour.
-_FIRST_PAUSE = timedelta(seconds=30)
-_LONGEST_PAUSE = timedelta(hours=1)
 # Changes are noted for an index that nobody keeps up to date any more only for this time.
 FORGOTTEN_AFTER = timedelta(days=7)
 
@@ -127,15 +125,15 @@ def note_failure(conn: Connection, error: str, now: datetime) -> datetime:
     """Puts the next try off, longer after each failure in a row; returns its time."""
     state = read_state(conn)
     failures = (state.failures if state else 0) + 1
-    pause = min(_FIRST_PAUSE * (1 << min(failures - 1, 10)), _LONGEST_PAUSE)
+    retry_at = now + pause_length(failures)
     conn.execute(
         """
         UPDATE lightfast.hosted_index SET tried_at = %(now)s, failures = %(failures)s, error = %(error)s,
           retry_at = %(retry_at)s
         """,
-        {"now": now, "failures": failures, "error": error[:500], "retry_at": now + pause},
+        {"now": now, "failures": failures, "error": error[:500], "retry_at": retry_at},
     )
-    return now + pause
+    return retry_at
 
 
 def name_namespaces(conn: Connection, index: HostedIndex, tenants: Sequence[Tenant]) -> None:

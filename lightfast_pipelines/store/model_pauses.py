@@ -47,7 +47,7 @@ def pause(
     """
     before = current_pause(conn, asked)
     failures = before.failures + 1 if before else 1
-    length = min(_LONGEST, _FIRST * 2 ** min(failures - 1, 10))
+    length = pause_length(failures)
     if retry_after is not None:
         # An hour at most here too: a wrong clock must not silence the model for days.
         length = max(length, timedelta(seconds=min(retry_after, _LONGEST.total_seconds())))
@@ -62,6 +62,11 @@ def pause(
         (asked, paused.failures, paused.until, paused.error),
     )
     return paused
+
+
+def pause_length(failures: int) -> timedelta:
+    """Half a minute after the first failure in a row, twice as long after each further one, up to an hour."""
+    return min(_LONGEST, _FIRST * 2 ** min(failures - 1, 10))
 
 
 def resume(conn: Connection, *asked: str) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+import pytest
 
 from lightfast_pipelines.capture.queue.batches import capture
 from lightfast_pipelines.definitions import build_definitions
@@ -12,7 +14,9 @@ from lightfast_pipelines.embedding.pgvector import PgVectorIndex
 from lightfast_pipelines.embedding.stage import embed_pending
 from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
 from lightfast_pipelines.jobs.layers import layers_when_due
+from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Connection, Database
+from lightfast_pipelines.store.model_pauses import pause
 from tests.arriving import arrive, link
 
 
@@ -36,3 +40,37 @@ def test_the_schedule_asks_for_vectors_until_nothing_has_changed(
         assert metadata["waiting"].value == 0
         assert "Change 1" not in "\n".join(str(each) for each in result.all_events)
         assert isinstance(layers_when_due(context), dg.SkipReason)
+
+
+@pytest.fixture
+def _key(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("OPENAI_API_KEY", "key")
+    settings.cache_clear()
+    yield
+    monkeypatch.undo()
+    settings.cache_clear()
+
+
+@pytest.mark.usefixtures("_key")
+def test_what_waits_for_the_hosted_model_alone_is_left_while_the_model_is_paused(
+    database: Database, conn: Connection
+) -> None:
+    link(conn)
+    conn.execute(
+        """
+        INSERT INTO lightfast.layer_changes (workspace_id, layer, key, is_local_done)
+        SELECT id, 'clusters', 'gone', true FROM lightfast.workspaces
+        """
+    )
+    conn.commit()
+    now = datetime.now(UTC)
+    with dg.instance_for_test() as instance:
+        context = dg.build_schedule_context(instance=instance, resources={"database": database})
+        pause(conn, "openai", now + timedelta(hours=1), "OpenAI answered 429")
+        conn.commit()
+        skipped = layers_when_due(context)
+        assert isinstance(skipped, dg.SkipReason)
+        assert "OpenAI answered 429; asked again after" in str(skipped)
+        pause(conn, "openai", now - timedelta(hours=3), "OpenAI answered 429")
+        conn.commit()
+        assert isinstance(layers_when_due(context), dg.RunRequest)
