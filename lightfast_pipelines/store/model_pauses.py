@@ -66,7 +66,7 @@ def pause(
 
 def pause_length(failures: int) -> timedelta:
     """Half a minute after the first failure in a row, twice as long after each further one, up to an hour."""
-    return min(_LONGEST, _FIRST * 2 ** min(failures - 1, 10))
+    return min(_LONGEST, _FIRST * (1 << min(failures - 1, 10)))
 
 
 def resume(conn: Connection, *asked: str) -> None:
