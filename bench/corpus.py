@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-CORPUS = Path(__file__).parents[2] / "shared" / "corpus"
+SHARED = Path(__file__).parents[2] / "shared"
+CORPUS = SHARED / "corpus"
 
 
 def deliveries(file: Path) -> Iterator[dict[str, Any]]:
-    """The deliveries of a history, each with its `event` and `payload`."""
-    with gzip.open(file, "rt") as lines:
+    """The deliveries of a history (`.jsonl`, `.jsonl.gz`), each with its `event` and `payload`."""
+    opener = gzip.open if file.suffix == ".gz" else open
+    with opener(file, "rt") as lines:
         for line in lines:
             yield json.loads(line)
 

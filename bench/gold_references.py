@@ -5,7 +5,6 @@ Used by `bench.references` and by the test that checks the rules against the lab
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 import math
@@ -17,8 +16,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench import corpus
+
 GOLD = Path(__file__).parent / "gold" / "references.tsv"
-SHARED = Path(__file__).parents[2] / "shared"
 DEMO_DAY = date(2026, 1, 15)
 
 _LINE = re.compile(r"(corpus/[\w.-]+):(\d+)")
@@ -120,12 +120,10 @@ def deliveries(shared: Path) -> Iterator[Sent]:
 
 def _corpus(path: Path) -> Iterator[Sent]:
     name = f"corpus/{path.name}"
-    with gzip.open(path, "rt") as lines:
-        for number, line in enumerate(lines, 1):
-            recorded = json.loads(line)
-            body = json.dumps(recorded["payload"]).encode()
-            group = path.name.split(".")[0]
-            yield Sent(f"{name}:{number}", group, "github", recorded["event"], body)
+    group = path.name.split(".")[0]
+    for number, recorded in enumerate(corpus.deliveries(path), 1):
+        body = json.dumps(recorded["payload"]).encode()
+        yield Sent(f"{name}:{number}", group, "github", recorded["event"], body)
 
 
 def _recorded(payloads: Path) -> Iterator[Sent]:

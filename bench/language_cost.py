@@ -7,12 +7,11 @@ asks nothing. Prints, beside what is done here, what one request for each observ
 from __future__ import annotations
 
 import argparse
-import gzip
-import json
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+from bench.corpus import deliveries
 from lightfast_pipelines.domain.enrichment import enrich
 from lightfast_pipelines.domain.events import Statement, Understood
 from lightfast_pipelines.domain.language_answers import Question, question_of
@@ -29,13 +28,10 @@ TOKENS_OF_AN_ANSWER = 60
 def statements(path: Path, provider_name: str) -> Iterator[Statement]:
     """What the deliveries of a file state; those that are filtered or cannot be read state nothing."""
     provider = discover()[provider_name]
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt") as lines:
-        for line in lines:
-            delivery = json.loads(line)
-            reading = provider.read(delivery["event"], delivery["payload"])
-            if isinstance(reading, Understood):
-                yield from mask(reading).statements
+    for delivery in deliveries(path):
+        reading = provider.read(delivery["event"], delivery["payload"])
+        if isinstance(reading, Understood):
+            yield from mask(reading).statements
 
 
 def input_tokens(prompt: Prompt) -> int:

@@ -18,8 +18,8 @@ from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 
+from bench.corpus import SHARED
 from bench.gold_references import (
-    SHARED,
     End,
     Label,
     Sent,
@@ -200,7 +200,7 @@ def _row(name: str, verdicts: Sequence[Verdict]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The verdicts on the labels of one labelled delivery, whose repositories have these ids."""
+    """A labelled delivery and the verdicts on its labels."""
 
     sent: Sent
     verdicts: Sequence[Verdict]

@@ -21,6 +21,7 @@ from bench.corpus import CORPUS
 from bench.gold_references import Sent, Verdict, wilson
 from bench.quality.figures import Figure, lines
 from bench.quality.intervals import interval
+from bench.quality.reverts import SAYS_SO
 from bench.references import Judged, judge_all
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ _NUMBER = re.compile(
     r"(?:\b(?P<closing>fix(?:es|ed)?|close[sd]?|resolve[sd]?)[:\s]+)?#(?P<number>\d+)",
     re.IGNORECASE,
 )
-_REVERTED = re.compile(r"This reverts commit ([0-9a-f]{7,40})")
 _TEXT_OF = ("title", "body", "message", "name")
 
 
@@ -43,9 +43,7 @@ def by_regex(judged: Judged, verdict: Verdict) -> bool:
     payload = json.loads(judged.sent.body)
     text = _text(judged.sent, label.subject, payload)
     if label.type == "reverts":
-        return any(
-            label.object.startswith(f"github:commit:{sha}") for sha in _REVERTED.findall(text)
-        )
+        return any(label.object.startswith(f"github:commit:{sha}") for sha in SAYS_SO.findall(text))
     repository = str((payload.get("repository") or {}).get("id", ""))
     numbers = {
         ("fixes" if match["closing"] else "references", f"{repository}#{match['number']}")

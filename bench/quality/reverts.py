@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _SPEAKS_OF_IT = re.compile(r"\brevert|\bback(?:s|ed)? out\b|\broll(?:s|ed)? back\b", re.IGNORECASE)
 _SHA = re.compile(r"[0-9a-f]{7,40}")
-_SAYS_SO = re.compile(r"This reverts commit ([0-9a-f]{7,40})")
+SAYS_SO = re.compile(r"This reverts commit ([0-9a-f]{7,40})")
 
 
 def speaks_of_a_revert(message: str) -> bool:
@@ -81,7 +81,7 @@ def measure(corpus: Path) -> list[Figure]:
             if payload["after"] in gold:
                 messages[payload["after"]] = payload["head_commit"]["message"]
                 ours[payload["after"]] = _edges(payload)
-        theirs = {sha: set(_SAYS_SO.findall(message)) for sha, message in messages.items()}
+        theirs = {sha: set(SAYS_SO.findall(message)) for sha, message in messages.items()}
         figures += _figures(name, gold, ours, theirs)
     return figures
 
