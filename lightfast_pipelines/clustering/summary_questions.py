@@ -5,15 +5,13 @@ The summary that the local rule wrote stays until there is an answer that its me
 
 from __future__ import annotations
 
-import time
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from lightfast_pipelines.clustering.summaries import members_of, rewrite_summaries
 from lightfast_pipelines.domain.language_summaries import PURPOSE, content_hash, shown_members
-from lightfast_pipelines.language.asking import Clock, NotAskedError, asker_for
+from lightfast_pipelines.language.asking import Asker, AskingReport, Clock, ask_while_possible
 from lightfast_pipelines.language.parts import ask_in_parts, requests_about
 from lightfast_pipelines.language.port import Language
 from lightfast_pipelines.language.summaries import (
@@ -45,15 +43,10 @@ ORDER BY c.last_observation_at DESC, c.id
 
 
 @dataclass(slots=True)
-class SummaryQuestions:
+class SummaryQuestions(AskingReport):
     """Clusters that were asked about, that got sentences, and problems of those that did not."""
 
-    asked: int = 0
     written: int = 0
-    requests: int = 0
-    fallbacks: Counter[str] = field(default_factory=Counter)
-    stopped: str | None = None
-    seconds: float = 0.0
 
 
 def ask_for_summaries(
@@ -65,27 +58,21 @@ def ask_for_summaries(
     progress: Callable[[int], object] = lambda _count: None,
 ) -> SummaryQuestions:
     """Asks about at most `max_clusters` clusters. The caller holds the lock of the summaries."""
-    began = time.monotonic()
     report = SummaryQuestions()
-    try:
-        asker = asker_for(conn, language, PURPOSE, clock)
-        try:
-            while report.asked < max_clusters and (page := _page(conn, clock)):
-                requests = requests_about(SUMMARIES, page)
-                for part, answers in ask_in_parts(asker, SUMMARIES, requests):
-                    model = asker.model.name
-                    store_answers(conn, PURPOSE, PROMPT_VERSION, model, answers, clock())
-                    rewrite_summaries(conn, [item.cluster_id for item in part], clock())
-                    conn.commit()
-                    report.asked += len(part)
-                    report.written += sum(answer.problem is None for answer in answers)
-                    report.fallbacks.update(a.problem for a in answers if a.problem is not None)
-                    progress(len(part))
-        finally:
-            report.requests = asker.requests
-    except NotAskedError as error:
-        report.stopped = str(error)
-    report.seconds = time.monotonic() - began
+
+    def work(asker: Asker) -> None:
+        while report.asked < max_clusters and (page := _page(conn, clock)):
+            requests = requests_about(SUMMARIES, page)
+            for part, answers in ask_in_parts(asker, SUMMARIES, requests):
+                store_answers(conn, PURPOSE, PROMPT_VERSION, asker.model.name, answers, clock())
+                rewrite_summaries(conn, [item.cluster_id for item in part], clock())
+                conn.commit()
+                report.asked += len(part)
+                report.written += sum(answer.problem is None for answer in answers)
+                report.fallbacks.update(a.problem for a in answers if a.problem is not None)
+                progress(len(part))
+
+    ask_while_possible(conn, language, PURPOSE, clock, report, work)
     return report
 
 

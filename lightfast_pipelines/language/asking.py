@@ -6,8 +6,10 @@ Every request is recorded, whatever comes of it. What a question is about is dec
 from __future__ import annotations
 
 import logging
+import time
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import NoReturn
 
@@ -162,10 +164,40 @@ class Asker:
             raise NotAskedError(error)
 
 
-def asker_for(conn: Connection, language: Language, purpose: str, clock: Clock) -> Asker:
-    """An asker of the model that is on. Raises NotAskedError if none is, or while it is paused."""
-    if language.model is None:
-        raise NotAskedError(language.off or "no language model is set up")
-    asker = Asker(conn, language.model, purpose, language.daily_tokens, clock)
-    asker.check_pause()
-    return asker
+@dataclass(slots=True)
+class AskingReport:
+    """What was `asked` about in a run, and by how many requests.
+
+    `fallbacks` counts, by the problem, the contents that keep what the local rules say; `stopped` says
+    why the run ended before everything was asked.
+    """
+
+    asked: int = 0
+    requests: int = 0
+    fallbacks: Counter[str] = field(default_factory=Counter)
+    stopped: str | None = None
+    seconds: float = 0.0
+
+
+def ask_while_possible(
+    conn: Connection,
+    language: Language,
+    purpose: str,
+    clock: Clock,
+    report: AskingReport,
+    work: Callable[[Asker], None],
+) -> None:
+    """Has `work` ask the model that is on, until it is done or the model is not to be asked any more."""
+    began = time.monotonic()
+    try:
+        if language.model is None:
+            raise NotAskedError(language.off or "no language model is set up")
+        asker = Asker(conn, language.model, purpose, language.daily_tokens, clock)
+        try:
+            asker.check_pause()
+            work(asker)
+        finally:
+            report.requests = asker.requests
+    except NotAskedError as error:
+        report.stopped = str(error)
+    report.seconds = time.monotonic() - began

@@ -6,13 +6,11 @@ and after every rebuild. Whatever fails, the observation keeps what the local ru
 
 from __future__ import annotations
 
-import time
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from lightfast_pipelines.domain.language_answers import PURPOSE
-from lightfast_pipelines.language.asking import Asker, Clock, NotAskedError, asker_for
+from lightfast_pipelines.language.asking import Asker, AskingReport, Clock, ask_while_possible
 from lightfast_pipelines.language.batches import read_batches, submit_backlog
 from lightfast_pipelines.language.contents import (
     OBSERVATIONS,
@@ -33,23 +31,17 @@ _MOST_COUNTED = 100_000
 
 
 @dataclass(slots=True)
-class LanguageReport:
+class LanguageReport(AskingReport):
     """Observations that were asked about, that got an answer, and whose answer was there already.
 
-    `fallbacks` counts, by the problem, the contents that keep what the local rules say; `stopped` says
-    why the run ended before everything was asked, `waiting` how many observations are left, `batched`
-    how many contents wait for the results of a batch.
+    `waiting` says how many observations are left, `batched` how many contents wait for the results of a
+    batch.
     """
 
-    asked: int = 0
     answered: int = 0
     cached: int = 0
-    requests: int = 0
     waiting: int = 0
     batched: int = 0
-    fallbacks: Counter[str] = field(default_factory=Counter)
-    stopped: str | None = None
-    seconds: float = 0.0
 
 
 def answer_observations(
@@ -66,27 +58,21 @@ def answer_observations(
     A backlog goes to batches, whose results a later run reads. `progress` gets the number of
     observations of each request, `between` runs between pages.
     """
-    began = time.monotonic()
     report = LanguageReport()
 
     def ask(asker: Asker, contents: Sequence[Content]) -> None:
         _ask(conn, asker, contents, report, progress)
 
-    try:
-        asker = asker_for(conn, language, PURPOSE, clock)
-        try:
-            ask(asker, read_batches(conn, asker))
-            submit_backlog(conn, asker)
-            while report.asked < max_rows and _page(conn, asker, report, ask):
-                between()
-        finally:
-            report.requests = asker.requests
-    except NotAskedError as error:
-        report.stopped = str(error)
+    def work(asker: Asker) -> None:
+        ask(asker, read_batches(conn, asker))
+        submit_backlog(conn, asker)
+        while report.asked < max_rows and _page(conn, asker, report, ask):
+            between()
+
+    ask_while_possible(conn, language, PURPOSE, clock, report, work)
     report.waiting = count_open(conn, PURPOSE, PROMPT_VERSION, clock(), most=_MOST_COUNTED)
     report.batched = count_batched(conn)
     conn.rollback()
-    report.seconds = time.monotonic() - began
     return report
 
 
