@@ -207,18 +207,10 @@ def _assign(conn: Connection, workspace_id: int, ids: Sequence[int]) -> tuple[in
         thread = thread_of(happening.subject_key, happening.source_id, threads)
         groups[thread].append(position)
     cluster_of = _existing(conn, workspace_id, material, threads, groups)
-    new_threads = [thread for thread in groups if thread not in cluster_of]
-    labeller = Labeller(map(titled, material.happenings))
-    org_id, slug = _workspace(conn, workspace_id)
-    clock = read_clock(conn, workspace_id)
-    rows = []
-    for thread in new_threads:
-        cluster = describe(org_id, slug, material.happenings, groups[thread], labeller)
-        cluster_of[thread] = cluster.id
-        # Consolidation looks at the states of its items.
-        status = status_of(cluster, material.happenings, {}, clock)
-        rows.append(cluster_row(workspace_id, cluster, status, provisional=True))
-    upsert_clusters(conn, rows)
+    joining = {thread: groups[thread] for thread in groups if thread in cluster_of}
+    new = {thread: groups[thread] for thread in groups if thread not in cluster_of}
+    if new:
+        cluster_of |= _create(conn, workspace_id, material, new)
     write_members(
         conn,
         workspace_id,
@@ -233,10 +225,30 @@ def _assign(conn: Connection, workspace_id: int, ids: Sequence[int]) -> tuple[in
             for position in positions
         ),
     )
-    new = set(new_threads)
-    joining = {thread: positions for thread, positions in groups.items() if thread not in new}
     _grow(conn, material, joining, cluster_of)
-    return len(new_threads), sum(map(len, joining.values()))
+    return len(new), sum(map(len, joining.values()))
+
+
+def _create(
+    conn: Connection,
+    workspace_id: int,
+    material: Material,
+    threads: Mapping[str, Sequence[int]],
+) -> dict[str, str]:
+    """Makes a cluster of each of these threads; returns thread -> cluster."""
+    labeller = Labeller(map(titled, material.happenings))
+    org_id, slug = _workspace(conn, workspace_id)
+    clock = read_clock(conn, workspace_id)
+    cluster_of: dict[str, str] = {}
+    rows = []
+    for thread, positions in threads.items():
+        cluster = describe(org_id, slug, material.happenings, positions, labeller)
+        cluster_of[thread] = cluster.id
+        # Consolidation looks at the states of its items.
+        status = status_of(cluster, material.happenings, {}, clock)
+        rows.append(cluster_row(workspace_id, cluster, status, provisional=True))
+    upsert_clusters(conn, rows)
+    return cluster_of
 
 
 def _grow(
