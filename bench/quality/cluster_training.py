@@ -132,9 +132,9 @@ def show(pairs: Pairs, scores: NDArray[np.float64]) -> None:
         division = pairs.history.division(clusters.group(units, weighed, recall))
         for (half, which), places in parts(pairs.history).items():
             if len(places) >= FEWEST_COMMITS and places[-1] < pairs.last:
-                found = agreement(pairs.history, division, places)
+                agreed = agreement(pairs.history, division, places)
                 name = f"{pairs.history.name}, {half}, {which}"
-                print(f"recall counts {recall}: {name}: F1 {found.f1(found.all_once()):.3f}")
+                print(f"recall counts {recall}: {name}: F1 {agreed.f1(agreed.all_once()):.3f}")
 
 
 def write(

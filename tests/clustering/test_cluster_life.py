@@ -53,16 +53,16 @@ def test_it_closes_when_its_pull_request_is_merged_and_reopens_when_work_goes_on
     conn: Connection,
 ) -> None:
     workspace_with(conn)
-    told = []
+    statuses = []
     for news in (OPENED, MERGED, LATER_WORK):
         receive(conn, [news])
         capture_all(conn)
         decide(conn)
-        told.append(rows(conn, STATUS))
+        statuses.append(rows(conn, STATUS))
         before = events(conn)
         decide(conn)
         assert events(conn) == before
-    assert told == [[("open", None)], [("closed", "done")], [("open", None)]]
+    assert statuses == [[("open", None)], [("closed", "done")], [("open", None)]]
     assert events(conn) == ["created", "grown", "closed", "grown", "reopened"]
 
 
