@@ -100,11 +100,11 @@ def project(
         run.send_changes()
         run.fill(state, now)
         run.send_changes()
-        note_success(conn, now)
+        note_success(conn, index.name, now)
     except (IndexAway, IndexUnusable) as error:
         conn.rollback()
         report.error = str(error)
-        note_failure(conn, str(error), now)
+        note_failure(conn, index.name, str(error), now)
     record_index_usage(conn, index, now)
     report.waiting = changes_waiting(conn)[0]
     conn.commit()

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from lightfast_pipelines.embedding.index import HostedIndex, IndexUsage, Tenant
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.model_pauses import pause_length
+from lightfast_pipelines.store.model_pauses import Pause, current_pause, pause, resume
 from lightfast_pipelines.store.model_usage import record_usage
 
 # Changes are noted for an index that nobody keeps up to date any more only for this time.
@@ -20,18 +20,14 @@ FORGOTTEN_AFTER = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class IndexState:
-    """The row of `hosted_index`."""
+    """The row of `hosted_index`, and the last pause of the index."""
 
     name: str
     model: str
     filled_observation: int
     filled_vector: Sequence[str]
     filled_at: datetime | None
-    tried_at: datetime
-    succeeded_at: datetime | None
-    failures: int
-    error: str | None
-    retry_at: datetime | None
+    pause: Pause | None
 
     def why_not(self, name: str, model: str, now: datetime) -> str | None:
         """Why this index cannot answer a search with vectors of the model; None if it can."""
@@ -39,20 +35,22 @@ class IndexState:
             return f"{name} does not hold the vectors of {model} yet"
         if self.filled_at is None:
             return f"{name} is being filled"
-        if self.retry_at is not None and self.retry_at > now:
-            return f"{name} is away: {self.error}"
+        if self.pause is not None and self.pause.until > now:
+            return f"{name} is away: {self.pause.error}"
         return None
 
 
 def read_state(conn: Connection) -> IndexState | None:
     row = conn.execute(
         """
-        SELECT name, model, filled_observation, filled_vector, filled_at, tried_at, succeeded_at,
-               failures, error, retry_at
-        FROM lightfast.hosted_index
+        SELECT name, model, filled_observation, filled_vector, filled_at FROM lightfast.hosted_index
         """
     ).fetchone()
-    return IndexState(*row) if row else None
+    if row is None:
+        return None
+    name, model, filled_observation, filled_vector, filled_at = row
+    last_pause = current_pause(conn, name)
+    return IndexState(name, model, filled_observation, filled_vector, filled_at, last_pause)
 
 
 def adopt(conn: Connection, name: str, model: str, now: datetime) -> IndexState:
@@ -65,6 +63,7 @@ def adopt(conn: Connection, name: str, model: str, now: datetime) -> IndexState:
         # Another index knows nothing of what waited for the former one, nor of its namespaces.
         conn.execute("DELETE FROM lightfast.index_changes")
         conn.execute("DELETE FROM lightfast.hosted_namespaces")
+        resume(conn, state.name)
     elif state is not None:
         _leave_to_the_fill(conn)
     conn.execute("DELETE FROM lightfast.hosted_index")
@@ -104,36 +103,27 @@ def forget_abandoned(conn: Connection, now: datetime) -> bool:
     Used again after that, the index is filled anew and compared.
     """
     forgotten = conn.execute(
-        "DELETE FROM lightfast.hosted_index WHERE tried_at < %s", (now - FORGOTTEN_AFTER,)
-    ).rowcount
-    if forgotten:
-        conn.execute("DELETE FROM lightfast.index_changes")
-    return forgotten > 0
+        "DELETE FROM lightfast.hosted_index WHERE tried_at < %s RETURNING name",
+        (now - FORGOTTEN_AFTER,),
+    ).fetchone()
+    if forgotten is None:
+        return False
+    conn.execute("DELETE FROM lightfast.index_changes")
+    resume(conn, *forgotten)
+    return True
 
 
-def note_success(conn: Connection, now: datetime) -> None:
+def note_success(conn: Connection, name: str, now: datetime) -> None:
     conn.execute(
-        """
-        UPDATE lightfast.hosted_index SET tried_at = %(now)s, succeeded_at = %(now)s, failures = 0,
-          error = NULL, retry_at = NULL
-        """,
-        {"now": now},
+        "UPDATE lightfast.hosted_index SET tried_at = %(now)s, succeeded_at = %(now)s", {"now": now}
     )
+    resume(conn, name)
 
 
-def note_failure(conn: Connection, error: str, now: datetime) -> datetime:
-    """Puts the next try off, longer after each failure in a row; returns its time."""
-    state = read_state(conn)
-    failures = (state.failures if state else 0) + 1
-    retry_at = now + pause_length(failures)
-    conn.execute(
-        """
-        UPDATE lightfast.hosted_index SET tried_at = %(now)s, failures = %(failures)s, error = %(error)s,
-          retry_at = %(retry_at)s
-        """,
-        {"now": now, "failures": failures, "error": error[:500], "retry_at": retry_at},
-    )
-    return retry_at
+def note_failure(conn: Connection, name: str, error: str, now: datetime) -> None:
+    """Puts the next try off, longer after each failure in a row."""
+    conn.execute("UPDATE lightfast.hosted_index SET tried_at = %s", (now,))
+    pause(conn, name, now, error[:500])
 
 
 def name_namespaces(conn: Connection, index: HostedIndex, tenants: Sequence[Tenant]) -> None:

@@ -15,6 +15,7 @@ from lightfast_pipelines.embedding.projection_state import forget_abandoned, rea
 from lightfast_pipelines.jobs.when_due import job_with_schedule, schedule_when_due, scheduled_tags
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.model_pauses import pause_in_force
 
 
 def _due(_context: dg.ScheduleEvaluationContext, conn: Connection) -> Mapping[str, str] | str:
@@ -26,8 +27,8 @@ def _due(_context: dg.ScheduleEvaluationContext, conn: Connection) -> Mapping[st
     state = read_state(conn)
     if state is None or state.name != index.name:
         return {}
-    if state.retry_at is not None and state.retry_at > now:
-        return f"{state.error}; tried again after {state.retry_at:%H:%M:%S} UTC"
+    if pause := pause_in_force(conn, now, index.name):
+        return pause.why_no_run
     if state.filled_at is not None and not changes_waiting(conn)[0] and not _has_gone(conn):
         return "nothing has changed since the index was updated"
     return {}

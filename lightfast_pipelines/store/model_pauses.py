@@ -1,4 +1,6 @@
-"""Pauses of a provider of models: after a failure it is not asked for a while, each time for longer.
+"""Pauses of a hosted service: after a failure it is not asked for a while, each time for longer.
+
+The service is a provider of models, or the hosted index of vectors by its name.
 
 A pause may also be of one purpose (`anthropic summaries`), whose answers are of no use while others are.
 """
@@ -47,7 +49,7 @@ def pause(
     """
     before = current_pause(conn, asked)
     failures = before.failures + 1 if before else 1
-    length = pause_length(failures)
+    length = _pause_length(failures)
     if retry_after is not None:
         # An hour at most here too: a wrong clock must not silence the model for days.
         length = max(length, timedelta(seconds=min(retry_after, _LONGEST.total_seconds())))
@@ -64,7 +66,7 @@ def pause(
     return paused
 
 
-def pause_length(failures: int) -> timedelta:
+def _pause_length(failures: int) -> timedelta:
     """Half a minute after the first failure in a row, twice as long after each further one, up to an hour."""
     return min(_LONGEST, _FIRST * (1 << min(failures - 1, 10)))
 

@@ -16,6 +16,7 @@ from lightfast_pipelines.embedding.projection_state import forget_abandoned, rea
 from lightfast_pipelines.embedding.stage import embed_pending
 from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
 from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.model_pauses import current_pause
 from lightfast_pipelines.store.model_usage import usage_on
 from tests.capture.rows import Memory
 from tests.embedding.pinecone_clients import FAULTS, connect
@@ -173,14 +174,15 @@ def test_an_outage_puts_the_next_try_off_and_loses_nothing(
     report = update(conn, index)
     assert (report.sent, report.waiting) == ({}, 1)
     assert "Pinecone" in (report.error or "")
-    state = read_state(conn)
-    assert state is not None
-    assert (state.failures, state.retry_at) == (1, NOW + timedelta(seconds=30))
+    pause = current_pause(conn, index.name)
+    assert pause is not None
+    assert (pause.failures, pause.until) == (1, NOW + timedelta(seconds=30))
     answer = search(conn, index, memory, "Cache the shopping cart")
     assert (answer.answered_by, answer.hits[0].key) == ("pgvector", external_id(conn, second))
     assert "is away" in (answer.why or "")
     served.faults.clear()
     assert update(conn, index, now=NOW + timedelta(minutes=1)).sent == {"observations": 1}
+    assert current_pause(conn, index.name) is None
     assert set(world.vectors()) == ids(conn)
     answer = search(conn, index, memory, "Cache the shopping cart", now=NOW + timedelta(minutes=1))
     assert (answer.answered_by, answer.hits[0].key) == (

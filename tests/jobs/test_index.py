@@ -127,7 +127,7 @@ def test_an_outage_fails_the_run_and_puts_the_next_one_off(
     context = dg.build_schedule_context(instance=instance, resources={"database": database})
     tick = jobs.index_when_due(context)
     assert isinstance(tick, dg.SkipReason)
-    assert "tried again after" in (tick.skip_message or "")
+    assert "asked again after" in (tick.skip_message or "")
     # Another index has not failed.
     monkeypatch.setenv("PINECONE_INDEX", "another")
     settings.cache_clear()
@@ -135,7 +135,7 @@ def test_an_outage_fails_the_run_and_puts_the_next_one_off(
     monkeypatch.delenv("PINECONE_INDEX")
     settings.cache_clear()
     conn.execute(
-        "UPDATE lightfast.hosted_index SET retry_at = %s",
+        "UPDATE lightfast.model_pauses SET until = %s",
         (datetime.now(UTC) - timedelta(seconds=1),),
     )
     conn.commit()

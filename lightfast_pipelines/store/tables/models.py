@@ -59,13 +59,17 @@ model_pauses = Table(
     column(
         "asked",
         Text,
-        "Who is not asked: a provider, or `provider purpose` if only answers of this purpose are of no use.",
+        "Who is not asked: a provider, `provider purpose` if only answers of this purpose are of no use, or "
+        "the hosted index by its name.",
         primary_key=True,
     ),
     column("failures", Integer, "Failures in a row; each makes the pause twice as long."),
     column("until", TIME, "No request is sent before this time."),
     column("error", Text, "The last failure, shortened, without secrets."),
-    comment="A provider, or a purpose of it, that is not asked for a while, as it failed or asked to wait.",
+    comment=(
+        "A provider, a purpose of it, or the hosted index, that is not asked for a while, as it failed or "
+        "asked to wait."
+    ),
 )
 
 model_answers = Table(
