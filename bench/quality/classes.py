@@ -20,7 +20,7 @@ from bench.corpus import CORPUS
 from bench.quality import keyword_rules
 from bench.quality.category_training import Commit, read, train
 from bench.quality.figures import Figure, lines
-from bench.quality.intervals import difference, interval
+from bench.quality.intervals import difference, interval, ratio, share_of
 from lightfast_pipelines.domain.category_model import SHIPPED, CategoryModel
 from lightfast_pipelines.domain.classification import Classification, classify
 from lightfast_pipelines.domain.events import Statement, Thing
@@ -54,12 +54,11 @@ def decide(commit: Commit, model: CategoryModel, *, title_alone: bool = False) -
 class Answers:
     """What a rule said about commits, with the gold."""
 
-    def __init__(self, gold: Sequence[str], said: Sequence[str], *, least: int = 1) -> None:
-        counts = Counter(gold)
-        self._classes = sorted(name for name in counts if counts[name] >= least)
+    def __init__(self, gold: Sequence[str], said: Sequence[str]) -> None:
+        self.units = len(gold)
+        self._classes = sorted(set(gold))
         self._gold = np.array([[name == c for c in self._classes] for name in gold])
         self._said = np.array([[name == c for c in self._classes] for name in said])
-        self.right = np.array([a == b for a, b in zip(gold, said, strict=True)])
 
     def macro_f1(self, drawn: NDArray[np.int64]) -> float:
         """With each commit counted as often as it was drawn; a category not drawn does not count."""
@@ -68,9 +67,6 @@ class Answers:
         right = (self._gold & self._said) * weight
         scores = 2 * right.sum(axis=0) / np.maximum(gold + said, 1)
         return float(scores[gold > 0].mean()) if (gold > 0).any() else 0.0
-
-    def accuracy(self, drawn: NDArray[np.int64]) -> float:
-        return float((self.right * drawn).sum() / max(1, drawn.sum()))
 
 
 BASELINES: dict[str, Rule] = {
@@ -135,7 +131,7 @@ def _project(data: str, answers: Mapping[str, Answers], counts: Counter[str]) ->
 
 def _together(answers: Mapping[str, Mapping[str, Answers]]) -> list[Figure]:
     """Means over the projects; a draw takes commits of all of them."""
-    sizes = [len(of_project["ours"].right) for of_project in answers.values()]
+    sizes = [of_project["ours"].units for of_project in answers.values()]
     units, ends = sum(sizes), np.cumsum(sizes)[:-1]
 
     def mean(name: str) -> Callable[[NDArray[np.int64]], float]:
@@ -189,33 +185,26 @@ def certainty(
     right = np.array([choice.category == gold for choice, gold in decided])
     return Figure(
         *(_SUBJECT, "all commits", "accuracy of certain choices"),
-        interval(len(decided), lambda d: float((right * certain * d).sum() / (certain * d).sum())),
+        interval(len(decided), ratio(right & certain, certain)),
         "all choices",
-        interval(len(decided), lambda d: float((right * d).sum() / d.sum())),
+        interval(len(decided), share_of(right)),
         _FLOORS["certain"],
         note=f"{certain.mean():.0%} of the choices are certain",
     )
 
 
 def measure(corpus: Path) -> list[Figure]:
+    """Each project by a model that has not seen it; a single one by the shipped model."""
     commits = read(corpus)
     projects: dict[str, list[Commit]] = {}
     for commit in commits:
         projects.setdefault(commit.project, []).append(commit)
     if len(projects) < 2:
-        return measure_shipped(commits)
+        return compare(projects, dict.fromkeys(projects, SHIPPED), "")
     models = {
         left_out: train([c for c in commits if c.project != left_out]) for left_out in projects
     }
     return [*compare(projects, models, " left out"), certainty(projects, models)]
-
-
-def measure_shipped(commits: Sequence[Commit]) -> list[Figure]:
-    """The shipped model on the commits of a project that it was not trained on."""
-    projects: dict[str, list[Commit]] = {}
-    for commit in commits:
-        projects.setdefault(commit.project, []).append(commit)
-    return compare(projects, dict.fromkeys(projects, SHIPPED), "")
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.corpus import CORPUS, deliveries, gold_of
-from bench.quality.intervals import interval
+from bench.quality.intervals import interval, ratio, share_of
 from lightfast_pipelines.domain.cluster_status import IDLE_SECONDS
 
 DAYS = (7, 14, 21, 30, 45, 60, 90)
@@ -58,8 +58,8 @@ def _show(half: str, days: int, requests: Sequence[Sequence[float]]) -> None:
     gaps = [np.diff(events) / 86_400 for events in requests]
     count = np.array([len(own) for own in gaps])
     longer = np.array([int((own > days).sum()) for own in gaps])
-    share = interval(len(gaps), lambda drawn: float(drawn @ longer) / float(drawn @ count))
-    affected = interval(len(gaps), lambda drawn: float(drawn @ (longer > 0)) / float(drawn.sum()))
+    share = interval(len(gaps), ratio(longer, count))
+    affected = interval(len(gaps), share_of(longer > 0))
     print(ROW.format(half, days, int(count.sum()), str(share), str(affected)))
 
 

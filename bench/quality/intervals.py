@@ -42,7 +42,22 @@ def interval(units: int, statistic: Statistic, *, resamples: int = RESAMPLES) ->
 
 def share_of(is_right: NDArray[np.bool_]) -> Statistic:
     """The share of the units that are right."""
-    return lambda drawn: float((drawn * is_right).sum() / max(1, drawn.sum()))
+    return ratio(is_right, np.ones(len(is_right), np.int64))
+
+
+def ratio(
+    parts: NDArray[np.bool_] | NDArray[np.int64],
+    wholes: NDArray[np.bool_] | NDArray[np.int64],
+    *,
+    of_nothing: float = 0.0,
+) -> Statistic:
+    """The sum of the units' `parts` over the sum of their `wholes`."""
+
+    def of_draw(drawn: NDArray[np.int64]) -> float:
+        whole = (drawn * wholes).sum()
+        return float((drawn * parts).sum() / whole) if whole else of_nothing
+
+    return of_draw
 
 
 def difference(

@@ -13,19 +13,16 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from bench.corpus import CORPUS
 from bench.gold_references import Sent, Verdict, wilson
 from bench.quality.figures import Figure, lines
-from bench.quality.intervals import interval
+from bench.quality.intervals import interval, ratio
 from bench.quality.reverts import SAYS_SO
 from bench.references import Judged, judge_all
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _REACH, _FLOOR = 0.99, 0.98
 # Relationships that people write; the others are fields of a payload.
@@ -73,45 +70,34 @@ def _texts(part: Mapping[str, Any], depth: int = 0) -> Iterator[str]:
 
 
 class _Counts:
-    """Right, wrong and missed edges by delivery, which is the unit that is drawn."""
+    """Right, made and wanted edges by delivery, which is the unit that is drawn."""
 
     def __init__(self, judged: Sequence[Judged], made: Callable[[Judged, Verdict], bool]) -> None:
         rows = []
         for delivery in judged:
             pairs = [(v.wanted, made(delivery, v)) for v in delivery.verdicts if v.counts]
-            rows.append(
-                [pairs.count((True, True)), pairs.count((False, True)), pairs.count((True, False))]
-            )
-        self._rows = np.array(rows, np.int64).reshape(-1, 3)
-
-    @property
-    def totals(self) -> tuple[int, int, int]:
-        right, wrong, missed = (int(total) for total in self._rows.sum(axis=0))
-        return right, wrong, missed
-
-    def precision(self, drawn: NDArray[np.int64]) -> float:
-        right, wrong, _ = (self._rows * drawn[:, None]).sum(axis=0)
-        return float(right / max(1, right + wrong))
-
-    def recall(self, drawn: NDArray[np.int64]) -> float:
-        right, _, missed = (self._rows * drawn[:, None]).sum(axis=0)
-        return float(right / max(1, right + missed))
+            wanted = sum(is_wanted for is_wanted, _ in pairs)
+            rows.append([pairs.count((True, True)), sum(is_made for _, is_made in pairs), wanted])
+        self.right, self.made, self.wanted = np.array(rows, np.int64).reshape(-1, 3).T
 
 
 def figures_of(data: str, judged: Sequence[Judged]) -> Iterator[Figure]:
     judged = [delivery for delivery in judged if delivery.verdicts]
     ours = _Counts(judged, lambda _, verdict: verdict.made)
     theirs = _Counts(judged, by_regex)
-    right, wrong, missed = ours.totals
-    for name, of in (("precision", right + wrong), ("recall", right + missed)):
+    for name, our_wholes, their_wholes in (
+        ("precision", ours.made, theirs.made),
+        ("recall", ours.wanted, theirs.wanted),
+    ):
+        right, of = int(ours.right.sum()), int(our_wholes.sum())
         low, high = wilson(right, of)
         yield Figure(
             "links",
             data,
             name,
-            interval(len(judged), getattr(ours, name)),
+            interval(len(judged), ratio(ours.right, our_wholes)),
             "regex",
-            interval(len(judged), getattr(theirs, name)),
+            interval(len(judged), ratio(theirs.right, their_wholes)),
             _FLOOR,
             _REACH,
             f"{right} of {of}, Wilson [{low:.3f}, {high:.3f}]",

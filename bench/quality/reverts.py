@@ -12,19 +12,15 @@ import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bench.corpus import deliveries, gold_of
 from bench.quality.figures import Figure
-from bench.quality.intervals import Statistic, interval
+from bench.quality.intervals import Statistic, interval, ratio
 from lightfast_pipelines.domain.enrichment import enrich
 from lightfast_pipelines.domain.events import Understood
 from lightfast_pipelines.providers import discover
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _SPEAKS_OF_IT = re.compile(r"\brevert|\bback(?:s|ed)? out\b|\broll(?:s|ed)? back\b", re.IGNORECASE)
 _SHA = re.compile(r"[0-9a-f]{7,40}")
@@ -115,15 +111,9 @@ def _figures(
 
 
 def _share(gold: Mapping[str, str], said: Mapping[str, set[str]], figure: str) -> Statistic:
-    rows = []
+    right, wholes = [], []
     for sha, reverted in sorted(gold.items()):
         named = said.get(sha, set())
-        right = sum(reverted.startswith(other) for other in named)
-        rows.append((right, len(named) if figure == "precision" else 1))
-    counts = np.array(rows, np.int64).reshape(-1, 2)
-
-    def share(drawn: NDArray[np.int64]) -> float:
-        right, of = (counts * drawn[:, None]).sum(axis=0)
-        return float(right / of) if of else 1.0
-
-    return share
+        right.append(sum(reverted.startswith(other) for other in named))
+        wholes.append(len(named) if figure == "precision" else 1)
+    return ratio(np.array(right, np.int64), np.array(wholes, np.int64), of_nothing=1.0)
