@@ -70,8 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     below = [figure for figure in figures if figure.is_below_floor]
     for figure in below:
         print(
-            f"below its floor: {figure.subject}, {figure.data}: {figure.name} is"
-            f" {figure.value.value:.3f}, at least {figure.floor:g} is acceptable",
+            f"below its floor: {figure.title} is {figure.value.value:.3f},"
+            f" at least {figure.floor:g} is acceptable",
             file=sys.stderr,
         )
     return 1 if below else 0

@@ -33,6 +33,10 @@ class Figure:
     gain: Interval | None = None
 
     @property
+    def title(self) -> str:
+        return f"{self.subject}, {self.data}: {self.name}"
+
+    @property
     def is_below_floor(self) -> bool:
         return self.floor is not None and self.value.value < self.floor
 

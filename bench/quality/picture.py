@@ -19,7 +19,7 @@ def draw(figures: Sequence[Figure], path: Path) -> None:
     rows: dict[str, list[Figure]] = {}
     for figure in figures:
         if figure.baseline is not None or figure.floor is not None:
-            rows.setdefault(f"{figure.subject}, {figure.data}: {figure.name}", []).append(figure)
+            rows.setdefault(figure.title, []).append(figure)
     picture = Picture(figsize=(10, 1.2 + 0.28 * len(rows)), dpi=72, layout="constrained")
     FigureCanvasAgg(picture)
     axes = picture.subplots()

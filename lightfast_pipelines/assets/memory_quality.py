@@ -37,7 +37,7 @@ def memory_quality(database: dg.ResourceParam[Database]) -> dg.MaterializeResult
     """One row: a figure of the last measurement that was recorded."""
     with database.connect("pipeline", application_name="lightfast quality") as conn:
         at = last_measured(conn)
-        results = results_at(conn, at) if at else []
+        results = results_at(conn, at)
         series = history(conn, measurements=_PLOTTED_MEASUREMENTS)
     return dg.MaterializeResult(
         asset_key=ASSET,
@@ -95,8 +95,7 @@ _ABOVE_FLOOR = dg.AssetCheckSpec(
 def after_quality(database: dg.ResourceParam[Database]) -> dg.AssetCheckResult:
     """Passes while nothing has been measured: a deployment need not measure."""
     with database.connect("pipeline", application_name="lightfast check") as conn:
-        at = last_measured(conn)
-        results = results_at(conn, at) if at else []
+        results = results_at(conn, last_measured(conn))
     below = [result for result in results if result.is_below_floor]
     return dg.AssetCheckResult(
         passed=not below,

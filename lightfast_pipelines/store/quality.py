@@ -37,7 +37,11 @@ class QualityResult:
 
     @property
     def title(self) -> str:
-        return f"{self.subject}, {self.data}: {self.name}"
+        return _title(self.subject, self.data, self.name)
+
+
+def _title(subject: str, data: str, name: str) -> str:
+    return f"{subject}, {data}: {name}"
 
 
 def record_quality(conn: Connection, at: datetime, results: Sequence[QualityResult]) -> None:
@@ -57,8 +61,8 @@ def last_measured(conn: Connection) -> datetime | None:
     return row[0] if row else None
 
 
-def results_at(conn: Connection, at: datetime) -> list[QualityResult]:
-    """The figures of one measurement, in the order of their names."""
+def results_at(conn: Connection, at: datetime | None) -> list[QualityResult]:
+    """The figures of the measurement, if there is one, in the order of their names."""
     rows = conn.execute(
         f"""
         SELECT {_COLUMNS} FROM lightfast.quality_results WHERE measured_at = %s
@@ -83,5 +87,5 @@ def history(conn: Connection, *, measurements: int) -> dict[str, list[tuple[date
         """,
         (measurements,),
     ):
-        series.setdefault(f"{subject}, {data}: {name}", []).append((at, value))
+        series.setdefault(_title(subject, data, name), []).append((at, value))
     return series
