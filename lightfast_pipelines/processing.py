@@ -336,7 +336,7 @@ def _make_layers(
     with job_lock(conn, "layers", wait=True, waits=progress.waits):
         layers = make_layers(conn, embedder, progress=progress.advance)
         if hosted is not None and report.hosted_unavailable is None:
-            paid = make_hosted_layers(conn, hosted, day=clock().date(), progress=progress.advance)
+            paid = make_hosted_layers(conn, hosted, progress=progress.advance, clock=clock)
             report.layers += sum(paid.written.values())
             report.hosted_unavailable = paid.unavailable
             report.spent("hosted layers", paid.seconds)

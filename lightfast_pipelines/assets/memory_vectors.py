@@ -14,7 +14,6 @@ from lightfast_pipelines.embedding.layers import (
     make_layers,
 )
 from lightfast_pipelines.inbox.rule_versions import code_version
-from lightfast_pipelines.partitions import today
 from lightfast_pipelines.resources.models import Embedder, HostedEmbedding
 from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.locks import let_others_in
@@ -50,7 +49,7 @@ def memory_vectors(
         paid = LayersReport()
         if hosted_embedding.embedder is not None:
             paid = make_hosted_layers(
-                conn, hosted_embedding.embedder, day=today(), progress=progress, between=between
+                conn, hosted_embedding.embedder, progress=progress, between=between
             )
         rows, waiting = table_rows(conn, "memory_vectors"), layers_due(conn)
     if paid.unavailable is not None:

@@ -14,14 +14,13 @@ from functools import partial
 from typing import Any, LiteralString
 
 from lightfast_pipelines.embedding.embedder import HostedEmbedder
-from lightfast_pipelines.embedding.hosted_usage import record_embedding_usage
+from lightfast_pipelines.embedding.hosted_usage import pause_or_resume, record_embedding_usage
 from lightfast_pipelines.embedding.index import VectorIndex, Vectors
 from lightfast_pipelines.embedding.stage import embedded_by, vectors_of
 from lightfast_pipelines.inbox.isolation import ObservationStage, ServiceUnavailableError
 from lightfast_pipelines.inbox.paged_stage import PageBounds, PagesReport, work_through
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.hosted_vectors import NOT_GIVEN_UP, OF_QUEUE, note_coverage
-from lightfast_pipelines.store.model_pauses import pause, resume
 from lightfast_pipelines.store.stage_pages import StagePage
 from lightfast_pipelines.store.time_limit import TimeLimit
 
@@ -83,6 +82,7 @@ def embed_hosted(
     stays, the rest waits, and the report says so.
     """
     report = HostedReport()
+    unavailable: ServiceUnavailableError | None = None
 
     def embed(page: StagePage, ids: Sequence[int]) -> None:
         rows = page if len(ids) == len(page) else conn.execute(_ROWS, (list(ids),)).fetchall()
@@ -109,17 +109,14 @@ def embed_hosted(
     try:
         work_through(conn, stage, next_page, embed, report, bounds)
     except ServiceUnavailableError as failure:
+        unavailable = failure
         report.unavailable, report.retry_after = str(failure), failure.retry_after
     finally:
         if not conn.closed:
             conn.rollback()
             count_usage()
     note_coverage(conn, embedder.name)
-    # The schedule asks for no run during a pause, which is longer after each failure.
-    if report.unavailable is not None:
-        pause(conn, embedder.provider, clock(), report.unavailable, report.retry_after)
-    elif report.requests:
-        resume(conn, embedder.provider)
+    pause_or_resume(conn, embedder, clock(), unavailable, report.requests)
     conn.commit()
     return report
 

@@ -14,12 +14,12 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, datetime
 from functools import partial
 
 from lightfast_pipelines.domain.narratives import RULE_VERSION
 from lightfast_pipelines.embedding.embedder import Embedder, HostedEmbedder
-from lightfast_pipelines.embedding.hosted_usage import record_embedding_usage
+from lightfast_pipelines.embedding.hosted_usage import pause_or_resume, record_embedding_usage
 from lightfast_pipelines.embedding.index import LAYERS
 from lightfast_pipelines.embedding.layers_entities import embed_entities
 from lightfast_pipelines.embedding.layers_means import make_centroids, make_profile_vectors
@@ -136,16 +136,17 @@ def make_hosted_layers(
     conn: Connection,
     embedder: HostedEmbedder,
     *,
-    day: date,
     progress: Callable[[int], object] = lambda _count: None,
     between: Callable[[], None] = lambda: None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> LayersReport:
-    """Makes the vectors of the hosted model, of what the local one has done. Usage counts for `day`.
+    """Makes the vectors of the hosted model, of what the local one has done.
 
     If the service is away, the report says so and the changes wait.
     """
     began = time.monotonic()
     report = LayersReport()
+    unavailable: ServiceUnavailableError | None = None
 
     def make(workspace: int, changes: Changes) -> LayersMade:
         made = _make(conn, embedder, workspace, changes, is_hosted=True)
@@ -156,8 +157,10 @@ def make_hosted_layers(
         _work_through(conn, make, report, progress, between, is_hosted=True)
     except ServiceUnavailableError as failure:
         conn.rollback()
-        report.unavailable = str(failure)
-    record_embedding_usage(conn, embedder, purpose="entities", day=day)
+        unavailable, report.unavailable = failure, str(failure)
+    now = clock()
+    usage = record_embedding_usage(conn, embedder, purpose="entities", day=now.date())
+    pause_or_resume(conn, embedder, now, unavailable, usage.requests)
     conn.commit()
     report.seconds = time.monotonic() - began
     return report

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from lightfast_pipelines.inbox.isolation import ServiceUnavailableError
 from lightfast_pipelines.store.database import Connection
 from tests.capture.rows import Memory
 
-DAY = date(2024, 6, 1)
+NOW = datetime(2024, 6, 1, tzinfo=UTC)
 PULL, ISSUE = "github:pr:1#1", "github:issue:1#2"
 
 
@@ -128,7 +128,7 @@ class HostedEmbedder(CountingEmbedder):
 
     def embed(self, texts: Any) -> NDArray[np.float32]:
         if self.is_away:
-            raise ServiceUnavailableError("it does not answer")
+            raise ServiceUnavailableError("it does not answer", retry_after=90)
         if self.refused is not None and any(self.refused in text for text in texts):
             raise RefusedTextError("400")
         return super().embed(texts)

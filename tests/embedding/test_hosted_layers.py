@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from lightfast_pipelines.embedding.index import VIEWS, Vectors
 from lightfast_pipelines.embedding.layers import (
     layers_due,
@@ -13,9 +15,10 @@ from lightfast_pipelines.embedding.stage import embed_pending
 from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.hosted_vectors import set_model
+from lightfast_pipelines.store.model_pauses import current_pause
 from lightfast_pipelines.store.model_usage import usage_on
 from tests.capture.rows import Memory
-from tests.embedding.layered import DAY, ISSUE, PULL, HostedEmbedder, all_rows, join, memory
+from tests.embedding.layered import ISSUE, NOW, PULL, HostedEmbedder, all_rows, join, memory
 
 __all__ = ["memory"]
 
@@ -35,11 +38,18 @@ def test_a_hosted_model_makes_its_own_of_what_it_embedded_and_its_outage_delays_
     hosted.texts.clear()
     hosted.is_away = True
     assert make_layers(conn, WordLlamaEmbedder()).written == {"clusters": 1, "entities": 2}
-    report = make_hosted_layers(conn, hosted, day=DAY)
+    report = make_hosted_layers(conn, hosted, clock=lambda: NOW)
     assert report.unavailable == "it does not answer"
+    pause = current_pause(conn, "openai")
+    assert pause is not None
+    assert (pause.until, pause.error) == (NOW + timedelta(seconds=90), "it does not answer")
     assert (layers_due(conn), layers_due(conn, for_hosted=True) > 0) == (0, True)
     hosted.is_away = False
-    assert make_hosted_layers(conn, hosted, day=DAY).written == {"clusters": 1, "entities": 1}
+    assert make_hosted_layers(conn, hosted, clock=lambda: NOW).written == {
+        "clusters": 1,
+        "entities": 1,
+    }
+    assert current_pause(conn, "openai") is None
     assert [text.splitlines()[1] for text in hosted.texts] == [PULL]
     assert layers_due(conn, for_hosted=True) == 0
     models = [(row["layer"], row["model"]) for row in all_rows(conn)]
@@ -47,11 +57,11 @@ def test_a_hosted_model_makes_its_own_of_what_it_embedded_and_its_outage_delays_
         *(("clusters", "hosted"), ("clusters", "wordllama-256")),
         *(("entities", "hosted"), ("entities", "wordllama-256"), ("entities", "wordllama-256")),
     ]
-    (used,) = usage_on(conn, DAY)
+    (used,) = usage_on(conn, NOW.date())
     assert (used.purpose, used.requests, used.failures) == ("entities", 2, 1)
     conn.execute("DELETE FROM lightfast.observations")
     make_layers(conn, WordLlamaEmbedder())
-    make_hosted_layers(conn, hosted, day=DAY)
+    make_hosted_layers(conn, hosted, clock=lambda: NOW)
     assert all_rows(conn) == []
 
 
@@ -69,7 +79,7 @@ def test_a_text_that_the_hosted_model_refuses_leaves_all_other_vectors_and_the_l
     )
     hosted.refused = "Poison"
     assert make_layers(conn, WordLlamaEmbedder()).written == {"entities": 2}
-    report = make_hosted_layers(conn, hosted, day=DAY)
+    report = make_hosted_layers(conn, hosted, clock=lambda: NOW)
     assert (report.written, report.failures, report.unavailable) == ({"entities": 1}, 0, None)
     assert (layers_due(conn), layers_due(conn, for_hosted=True)) == (0, 0)
 
@@ -86,7 +96,7 @@ def test_a_service_that_refuses_every_text_is_away_and_no_entity_is_at_fault(
     )
     hosted.refused = ""
     make_layers(conn, WordLlamaEmbedder())
-    report = make_hosted_layers(conn, hosted, day=DAY)
+    report = make_hosted_layers(conn, hosted, clock=lambda: NOW)
     assert (report.unavailable, report.failures) == ("no text at all is embedded: 400", 0)
     hosted.refused = None
-    assert make_hosted_layers(conn, hosted, day=DAY).written == {"entities": 1}
+    assert make_hosted_layers(conn, hosted, clock=lambda: NOW).written == {"entities": 1}
