@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from itertools import product
 
 from lightfast_pipelines.domain import classification, significance, topics
-from lightfast_pipelines.domain import entities_in_text as entities
-from lightfast_pipelines.domain import written_relations as links
+from lightfast_pipelines.domain.entities_in_text import find_entities
 from lightfast_pipelines.domain.events import Edge, Mention, Statement, Thing
 from lightfast_pipelines.domain.key_categories import is_candidate
 from lightfast_pipelines.domain.keys import GITHUB
+from lightfast_pipelines.domain.written_relations import read_links
 
 MAX_MENTIONS = 50
 
@@ -197,9 +197,9 @@ def enrich(statement: Statement) -> Enriched:
     words = [*significance.words_of(statement.title), *significance.words_of(statement.content)]
     kind = classification.classify(statement, title, title_words)
     score, factors = significance.score(statement, words)
-    linked = links.read_links(statement)
+    linked = read_links(statement)
     edges = _edges((*statement.edges, *linked.edges))
-    text_mentions = entities.find_entities(
+    text_mentions = find_entities(
         f"{statement.title}\n{statement.content}",
         logins=statement.scope is not None,
         host=statement.scope.host if statement.scope is not None else GITHUB,

@@ -137,10 +137,6 @@ CROSS JOIN LATERAL (
 COMMENT ON VIEW lightfast.summary_sentences IS
   'A sentence of a cluster''s summary with the observations it cites. It is stale once one of them is deleted, or its text changes, until the summary is written again.';
 
--- The year before the first start is what a first backfill usually asks for.
-INSERT INTO lightfast.partition_start (first_day)
-VALUES (date_trunc('year', (now() AT TIME ZONE 'UTC')::date - interval '1 year')::date);
-
 CREATE VIEW lightfast.serving_models AS
 SELECT DISTINCT ON (c.workspace_id) c.workspace_id, c.model, m.is_current, c.covered_at
 FROM lightfast.hosted_coverage c
@@ -150,3 +146,7 @@ WHERE EXISTS (SELECT FROM lightfast.hosted_models WHERE is_current)
 ORDER BY c.workspace_id, m.is_current DESC, c.covered_at DESC;
 COMMENT ON VIEW lightfast.serving_models IS
   'The hosted model whose vectors serve the searches of a workspace; the local model serves where none does.';
+
+-- The year before the first start is what a first backfill usually asks for.
+INSERT INTO lightfast.partition_start (first_day)
+VALUES (date_trunc('year', (now() AT TIME ZONE 'UTC')::date - interval '1 year')::date);
