@@ -1,6 +1,7 @@
 """Vectors of clusters, people and entities, where something about them changed."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import dagster as dg
 
@@ -17,6 +18,7 @@ from lightfast_pipelines.inbox.rule_versions import code_version
 from lightfast_pipelines.resources.models import Embedder, HostedEmbedding
 from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.locks import let_others_in
+from lightfast_pipelines.store.model_pauses import pause_in_force
 
 
 @dg.multi_asset(
@@ -46,11 +48,10 @@ def memory_vectors(
             let_others_in(conn, "layers")
 
         report = make_layers(conn, embedder, progress=progress, between=between)
-        paid = LayersReport()
-        if hosted_embedding.embedder is not None:
-            paid = make_hosted_layers(
-                conn, hosted_embedding.embedder, progress=progress, between=between
-            )
+        paid, hosted = LayersReport(), hosted_embedding.embedder
+        # A run may be due for local changes alone, while the hosted model is not to be asked.
+        if hosted is not None and not pause_in_force(conn, datetime.now(UTC), hosted.provider):
+            paid = make_hosted_layers(conn, hosted, progress=progress, between=between)
         rows, waiting = table_rows(conn, "memory_vectors"), layers_due(conn)
     if paid.unavailable is not None:
         context.log.warning("%s: vectors of the hosted model wait", paid.unavailable)
