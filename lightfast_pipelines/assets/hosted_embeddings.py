@@ -1,13 +1,12 @@
 """Vectors of significant observations by the hosted model, where a key turns one on."""
 
 from collections.abc import Iterator
-from datetime import date
 
 import dagster as dg
 
 from lightfast_pipelines.assets._days import give_own_timestamps
 from lightfast_pipelines.assets._metadata import counts_of_run, table_spec
-from lightfast_pipelines.assets._turn import stage_options, turn
+from lightfast_pipelines.assets._turn import days_of, stage_options, turn
 from lightfast_pipelines.embedding.hosted_stage import HostedReport, embed_hosted
 from lightfast_pipelines.embedding.openai_embedder import EMBEDDER_IS_OFF
 from lightfast_pipelines.partitions import DAILY
@@ -62,9 +61,11 @@ def hosted_embeddings(
         )
         progress = hosted_progress(conn)
     _end_if_unavailable(context, report)
-    for key in {day.isoformat() for day in report.days} & {*context.partition_keys}:
-        count = report.days[date.fromisoformat(key)]
-        context.add_asset_metadata({"observations_of_run": count}, partition_key=key)
+    for day in days_of(context):
+        if count := report.days.get(day):
+            context.add_asset_metadata(
+                {"observations_of_run": count}, partition_key=day.isoformat()
+            )
     give_own_timestamps(context)
     yield dg.MaterializeResult(
         asset_key="hosted_embeddings",

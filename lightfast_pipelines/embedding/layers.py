@@ -78,17 +78,16 @@ def layers_due(conn: Connection, *, for_hosted: bool = False) -> int:
     rules count as one."""
     row = conn.execute(
         f"""
-        SELECT count(*) FROM (
+        SELECT count(*)::int + (EXISTS (SELECT {_MADE_BY_OLDER_RULES}))::int FROM (
           SELECT FROM lightfast.layer_changes c
-          WHERE c.is_local_done = %s
-            AND NOT {workspace_given_up("layers", "c.workspace_id", "%s::text")}
+          WHERE c.is_local_done = %(hosted)s
+            AND NOT {workspace_given_up("layers", "c.workspace_id", "%(rules)s::text")}
           LIMIT 10000
         ) waiting
         """,
-        (for_hosted, _rules()),
+        {"hosted": for_hosted, "rules": _rules()},
     ).fetchone()
-    outdated = conn.execute(f"SELECT EXISTS (SELECT {_MADE_BY_OLDER_RULES})", {"rules": _rules()})
-    return int(row[0] if row else 0) + int((outdated.fetchone() or (False,))[0])
+    return int(row[0]) if row else 0
 
 
 def make_layers(
