@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from lightfast_pipelines.embedding.index import Tenant, VectorRecord
 from lightfast_pipelines.embedding.pinecone_index import PineconeIndex
-from tests.servers.pinecone import KEY
+from tests.servers.pinecone import KEY, PineconeWorld, serve_pinecone
 from tests.servers.serving import Fault, Served
 
 
@@ -32,6 +32,17 @@ FAULTS = {
     "truncated JSON": Fault(times=99, status=200, truncated=True),
     "cut connection": Fault(times=99, status=200, cut=True),
 }
+
+
+@pytest.fixture
+def world() -> PineconeWorld:
+    return PineconeWorld()
+
+
+@pytest.fixture
+def served(world: PineconeWorld) -> Iterator[Served]:
+    with serve_pinecone(world) as server:
+        yield server
 
 
 @pytest.fixture

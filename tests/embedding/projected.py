@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,23 +18,11 @@ from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
 from lightfast_pipelines.store.database import Connection
 from tests.capture.rows import Memory
 from tests.embedding.pinecone_clients import Connect
-from tests.servers.pinecone import PineconeWorld, serve_pinecone
 from tests.servers.serving import Served
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 PULL = "github:pr:1#1"
 MODEL = WordLlamaEmbedder()
-
-
-@pytest.fixture
-def world() -> PineconeWorld:
-    return PineconeWorld()
-
-
-@pytest.fixture
-def served(world: PineconeWorld) -> Iterator[Served]:
-    with serve_pinecone(world) as server:
-        yield server
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from lightfast_pipelines.embedding.index import Filters
 from lightfast_pipelines.embedding.pinecone_index import PineconeIndex
 from lightfast_pipelines.store.database import Connection
 from tests.capture.rows import Memory, hours
-from tests.embedding.pinecone_clients import FAULTS, connect
+from tests.embedding.pinecone_clients import FAULTS, connect, served, world
 from tests.embedding.projected import (
     PULL,
     commit,
@@ -19,9 +19,7 @@ from tests.embedding.projected import (
     index,
     memory,
     search,
-    served,
     update,
-    world,
 )
 from tests.servers.pinecone import PineconeWorld
 from tests.servers.serving import Served

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -19,22 +18,20 @@ from lightfast_pipelines.embedding.index import (
 )
 from lightfast_pipelines.embedding.pinecone_index import PineconeIndex
 from lightfast_pipelines.embedding.pinecone_names import namespace_of, vector_ids
-from tests.embedding.pinecone_clients import ACME, FAULTS, Connect, connect, record, vector
-from tests.servers.pinecone import KEY, PineconeWorld, serve_pinecone
+from tests.embedding.pinecone_clients import (
+    ACME,
+    FAULTS,
+    Connect,
+    connect,
+    record,
+    served,
+    vector,
+    world,
+)
+from tests.servers.pinecone import KEY, PineconeWorld
 from tests.servers.serving import Fault, Served
 
-__all__ = ["connect"]
-
-
-@pytest.fixture
-def world() -> PineconeWorld:
-    return PineconeWorld()
-
-
-@pytest.fixture
-def served(world: PineconeWorld) -> Iterator[Served]:
-    with serve_pinecone(world) as server:
-        yield server
+__all__ = ["connect", "served", "world"]
 
 
 def found(index: PineconeIndex, filters: Filters = Filters(), k: int = 10) -> list[str]:  # noqa: B008

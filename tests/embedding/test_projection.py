@@ -19,7 +19,7 @@ from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.model_pauses import current_pause
 from lightfast_pipelines.store.model_usage import usage_on
 from tests.capture.rows import Memory
-from tests.embedding.pinecone_clients import FAULTS, connect
+from tests.embedding.pinecone_clients import FAULTS, connect, served, world
 from tests.embedding.projected import (
     MODEL,
     NOW,
@@ -30,9 +30,7 @@ from tests.embedding.projected import (
     index,
     memory,
     search,
-    served,
     update,
-    world,
 )
 from tests.servers.pinecone import PineconeWorld
 from tests.servers.serving import Fault, Served

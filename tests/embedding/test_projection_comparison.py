@@ -16,7 +16,7 @@ from lightfast_pipelines.embedding.projection_comparison import (
 )
 from lightfast_pipelines.store.database import Connection
 from tests.capture.rows import Memory
-from tests.embedding.pinecone_clients import connect
+from tests.embedding.pinecone_clients import connect, served, world
 from tests.embedding.projected import (
     NOW,
     PULL,
@@ -24,9 +24,7 @@ from tests.embedding.projected import (
     ids,
     index,
     memory,
-    served,
     update,
-    world,
 )
 from tests.servers.pinecone import PineconeWorld, Stored
 from tests.servers.serving import Fault, Served

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -19,34 +18,16 @@ from lightfast_pipelines.processing import ProcessReport, process
 from lightfast_pipelines.settings import Settings
 from lightfast_pipelines.store.database import Connection, Database
 from tests.arriving import arrive, count, link
-from tests.embedding.pinecone_clients import FAULTS, Connect, connect
+from tests.embedding.pinecone_clients import FAULTS, Connect, connect, served, world
+from tests.sensors.test_work_outside_runs import Silent
 from tests.servers.openai import KEY as OPENAI_KEY
 from tests.servers.openai import serve_openai
-from tests.servers.pinecone import PineconeWorld, serve_pinecone
+from tests.servers.pinecone import PineconeWorld
 from tests.servers.serving import Served
 
-__all__ = ["connect"]
+__all__ = ["connect", "served", "world"]
 
 NOW = datetime(2024, 5, 3, tzinfo=UTC)
-
-
-class Silent:
-    def stage(self, title: str, total: int | None = None) -> None: ...
-
-    def advance(self, count: int) -> None: ...
-
-    def waits(self, reason: str) -> None: ...
-
-
-@pytest.fixture
-def world() -> PineconeWorld:
-    return PineconeWorld()
-
-
-@pytest.fixture
-def served(world: PineconeWorld) -> Iterator[Served]:
-    with serve_pinecone(world) as server:
-        yield server
 
 
 def run(database: Database, index: PineconeIndex, now: datetime = NOW) -> ProcessReport:

@@ -14,16 +14,14 @@ from lightfast_pipelines.settings import Settings
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.service_status import ServiceStatus
 from tests.capture.rows import Memory
-from tests.embedding.pinecone_clients import connect
+from tests.embedding.pinecone_clients import connect, served, world
 from tests.embedding.projected import (
     MODEL,
     NOW,
     commit,
     index,
     memory,
-    served,
     update,
-    world,
 )
 from tests.servers.pinecone import KEY, PineconeWorld
 from tests.servers.serving import Served

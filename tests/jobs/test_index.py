@@ -19,28 +19,17 @@ from lightfast_pipelines.resources.models import HostedIndexing
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Connection, Database
 from tests.arriving import arrive, link
-from tests.embedding.pinecone_clients import Connect, connect
-from tests.servers.pinecone import KEY, PineconeWorld, serve_pinecone
+from tests.embedding.pinecone_clients import Connect, connect, served, world
+from tests.servers.pinecone import KEY, PineconeWorld
 from tests.servers.serving import Fault, Served
 
-__all__ = ["connect"]
+__all__ = ["connect", "served", "world"]
 
 
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
     with dg.instance_for_test() as made:
         yield made
-
-
-@pytest.fixture
-def world() -> PineconeWorld:
-    return PineconeWorld()
-
-
-@pytest.fixture
-def served(world: PineconeWorld) -> Iterator[Served]:
-    with serve_pinecone(world) as server:
-        yield server
 
 
 @pytest.fixture
