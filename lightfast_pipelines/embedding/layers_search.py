@@ -52,7 +52,11 @@ def search_layer(  # noqa: PLR0913 - what a search consists of
     now: datetime,
     filters: Filters = NO_FILTERS,
 ) -> SearchAnswer:
-    """The k nearest things of a workspace's layer. The caller commits the usage that it records."""
+    """The k nearest things of a workspace's layer. The caller commits the usage that it records.
+
+    `model` made `vector`: the local embedder, or the hosted model that `serving_model` names for the
+    workspace, which `openai_embedder` makes by this name.
+    """
     local: LayeredIndex = PgLayers(conn)
     why = None if hosted is None else _why_not(conn, hosted, model, now)
     if hosted is not None and why is None:
