@@ -8,10 +8,12 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from lightfast_pipelines.assets.vector_index import vector_index_agrees
+from lightfast_pipelines.embedding.openai_embedder import openai_embedder
 from lightfast_pipelines.embedding.pinecone_index import INDEX_IS_OFF, pinecone_index
 from lightfast_pipelines.embedding.projection import changes_waiting
 from lightfast_pipelines.embedding.projection_comparison import workspaces_to_compare
 from lightfast_pipelines.embedding.projection_state import forget_abandoned, read_state
+from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
 from lightfast_pipelines.jobs.when_due import job_with_schedule, schedule_when_due, scheduled_tags
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Connection
@@ -29,7 +31,9 @@ def _due(_context: dg.ScheduleEvaluationContext, conn: Connection) -> Mapping[st
         return {}
     if pause := pause_in_force(conn, now, index.name):
         return pause.why_no_run
-    if state.filled_at is not None and not changes_waiting(conn)[0] and not _has_gone(conn):
+    model = openai_embedder(settings()) or WordLlamaEmbedder()
+    is_full = state.filled_at is not None and state.model == model.name
+    if is_full and not changes_waiting(conn)[0] and not _has_gone(conn):
         return "nothing has changed since the index was updated"
     return {}
 

@@ -97,6 +97,12 @@ def test_the_schedule_asks_until_the_index_has_everything(
     assert KEY not in "\n".join(str(each) for each in result.all_events)
     assert isinstance(jobs.index_when_due(context), dg.SkipReason)
     assert isinstance(jobs.compare_index(context), dg.RunRequest)
+    # As when OPENAI_API_KEY was taken away, and no delivery comes.
+    conn.execute("UPDATE lightfast.hosted_index SET model = 'text-embedding-3-small-1536'")
+    conn.commit()
+    assert isinstance(jobs.index_when_due(context), dg.RunRequest)
+    run(instance, database, "index", connect(served))
+    assert isinstance(jobs.index_when_due(context), dg.SkipReason)
 
 
 @pytest.mark.usefixtures("with_key")
