@@ -43,8 +43,8 @@ check: setup ## Check lint, format, types and import rules
 quality: setup ## Measure how good the memory is, against gold data and baselines (ARGS=...)
 	@$(PY) -m bench.quality $(ARGS)
 
-bench: setup ## List what else can be measured on this machine
-	@$(PY) -m bench $(ARGS)
+bench: setup ## Measure speed and cost on this machine (ARGS=--quick: in minutes; ARGS='imports': one)
+	@$(PY) -m bench.run $(ARGS)
 
 docs: setup ## Write the generated pages and tables of docs/
 	@$(PY) -m pytest -q -p tests.vocabulary --vocabulary=docs/vocabulary.json \

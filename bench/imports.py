@@ -11,6 +11,8 @@ import statistics
 import subprocess
 import sys
 
+from bench.report import Measurement, Report, add_json_option, finish
+
 MODULES = ("dagster", "lightfast_pipelines.definitions", "webhook_receiver.__main__")
 _CODE = """
 import resource, {module}
@@ -31,22 +33,30 @@ def measure(module: str) -> tuple[float, float]:
     return float(seconds), float(kibibytes) / 1024
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
+    add_json_option(parser)
+    options = parser.parse_args()
     measured: dict[str, list[tuple[float, float]]] = {module: [] for module in MODULES}
-    for _ in range(rounds):
+    for _ in range(options.rounds):
         for module in MODULES:
             measured[module].append(measure(module))
-    print(f"{'module':<34} {'CPU s':>7} {'min':>6} {'max':>6} {'MiB':>6}")
-    for module, runs in measured.items():
-        seconds = [run[0] for run in runs]
-        print(
-            f"{module:<34} {statistics.median(seconds):>7.2f} {min(seconds):>6.2f}"
-            f" {max(seconds):>6.2f} {statistics.median(run[1] for run in runs):>6.0f}"
+    dagster, ours, _ = ([seconds for seconds, _ in runs] for runs in measured.values())
+    report = Report("imports")
+    report.add(
+        Measurement.of(
+            "code location beyond Dagster / Dagster",
+            [(mine - bare) / bare for mine, bare in zip(ours, dagster, strict=True)],
+            reach=0.6,
+            absolute=f"{statistics.median(ours):.2f} CPU s, Dagster {statistics.median(dagster):.2f}",
         )
+    )
+    for module, runs in measured.items():
+        mib = f"{statistics.median(peak for _, peak in runs):.0f} MiB"
+        report.add(Measurement.of(module, [seconds for seconds, _ in runs], unit="s", absolute=mib))
+    return finish(report, options.json)
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())
