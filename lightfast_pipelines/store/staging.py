@@ -1,4 +1,4 @@
-"""Copies rows into a temporary table shaped like their target, for one statement to read."""
+"""Copies rows into tables: into the target itself, or into a temporary table for a statement to read."""
 
 from __future__ import annotations
 
@@ -18,15 +18,26 @@ def stage(
     JSON text for jsonb columns.
     """
     name = f"stage_{target}_{zlib.crc32(chr(31).join(columns).encode()):08x}"
-    quoted = ", ".join(f'"{column}"' for column in columns)
     conn.execute(
         f"""
         CREATE TEMPORARY TABLE IF NOT EXISTS {name} ON COMMIT DELETE ROWS
-        AS SELECT {quoted} FROM lightfast.{target} WITH NO DATA
+        AS SELECT {_quoted(columns)} FROM lightfast.{target} WITH NO DATA
         """
     )
-    conn.execute(f"TRUNCATE {name}")
-    with conn.cursor().copy(f"COPY {name} ({quoted}) FROM STDIN") as copy:
+    # It has rows only if this transaction staged some before. A TRUNCATE would write to the catalog.
+    conn.execute(f"DELETE FROM {name}")
+    copy_rows(conn, name, columns, rows)
+    return name
+
+
+def copy_rows(
+    conn: Connection, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
+) -> None:
+    """Copies the rows into the table, in the order of the columns."""
+    with conn.cursor().copy(f"COPY {table} ({_quoted(columns)}) FROM STDIN") as copy:
         for row in rows:
             copy.write_row(row)
-    return name
+
+
+def _quoted(columns: Sequence[str]) -> str:
+    return ", ".join(f'"{column}"' for column in columns)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.staging import stage
+from lightfast_pipelines.store.staging import copy_rows
 
 RowKey = TypeVar("RowKey", bound=tuple[Any, ...])
 Row = TypeVar("Row")
@@ -62,9 +62,6 @@ def delete_rows(
 def insert_rows(
     conn: Connection, table: str, columns: Sequence[str], rows: Collection[Sequence[Any]]
 ) -> None:
-    """Inserts these rows, in the order of the columns."""
-    if not rows:
-        return
-    names = ", ".join(columns)
-    staged = stage(conn, table, columns, rows)
-    conn.execute(f"INSERT INTO lightfast.{table} ({names}) SELECT {names} FROM {staged}")
+    """Copies these rows into the table, in the order of the columns; give JSON text for jsonb columns."""
+    if rows:
+        copy_rows(conn, f"lightfast.{table}", columns, rows)
