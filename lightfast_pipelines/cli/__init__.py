@@ -21,6 +21,7 @@ from lightfast_pipelines.cli import (
     questions,
     up,
     upkeep,
+    worker,
     workspaces,
 )
 from lightfast_pipelines.cli.root import app
@@ -36,6 +37,7 @@ app.command("ingest")(ingest.ingest)
 app.add_typer(backfill.backfill_app, name="backfill")
 app.command("outages")(outages.outages)
 app.command("process")(process.process)
+app.command("worker")(worker.worker)
 app.command("models")(models.models)
 app.command("status")(questions.status)
 app.command("waiting")(questions.waiting)

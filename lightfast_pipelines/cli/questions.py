@@ -35,12 +35,14 @@ def status(as_json: AsJson = False) -> None:
 
     from lightfast_pipelines.cli.stack.state import read_state
     from lightfast_pipelines.settings import settings
+    from lightfast_pipelines.store.locks import WORKER_CAPTURES, present
     from lightfast_pipelines.store.status import read_status
 
     with command_database() as database, database.connect() as conn:
         sections: dict[str, Any] = {
             "database": database.describe(),
             **read_status(conn, datetime.now(UTC)),
+            "worker": "at work" if present(conn, [WORKER_CAPTURES]) else "none runs",
         }
     stack = read_state(settings().home.resolve())
     if stack.states:

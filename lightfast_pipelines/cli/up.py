@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from lightfast_pipelines.cli.console import say, show
 
@@ -10,19 +12,28 @@ if TYPE_CHECKING:
     from lightfast_pipelines.settings import Settings
 
 
-def up() -> None:
+def up(
+    worker: Annotated[
+        bool,
+        typer.Option(
+            "--worker",
+            help="Also run a worker, which captures deliveries within a second (LIGHTFAST_WORKER=1).",
+        ),
+    ] = False,
+) -> None:
     """Run the database, the receiver and Dagster until Ctrl-C."""
     from lightfast_pipelines.cli.stack.children import stop_on_signals
     from lightfast_pipelines.cli.stack.processes import running
     from lightfast_pipelines.settings import settings
 
-    with stop_on_signals() as stop, running(settings(), stop) as stack:
+    configured = settings().model_copy(update={"worker": worker or settings().worker})
+    with stop_on_signals() as stop, running(configured, stop) as stack:
         if stop.is_asked():
             return
         show(f"Dagster:  {stack.dagster_url}")
-        for line in _receiver_hints(stack.receiver_url, settings()):
+        for line in _receiver_hints(stack.receiver_url, configured):
             show(f"webhooks: {line}")
-        say(f"logs: {settings().home / 'logs'}; Ctrl-C ends everything")
+        say(f"logs: {configured.home / 'logs'}; Ctrl-C ends everything")
         stack.watch(stop)
 
 

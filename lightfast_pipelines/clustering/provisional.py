@@ -74,6 +74,8 @@ class ClusterReport(PagesReport):
 
     clusters: int = 0
     joined: int = 0
+    left_out: bool = False
+    """Whether it left out workspaces whose clusters another process is deciding."""
 
 
 def assign_provisional(
@@ -84,10 +86,12 @@ def assign_provisional(
     progress: Callable[[int], object] = lambda _count: None,
     between: Callable[[], None] = lambda: None,
     time_limit: TimeLimit = _TIME_LIMIT,
+    waits: bool = True,
 ) -> ClusterReport:
     """Assigns at most `max_rows` pending observations (of these partition days), one transaction a batch.
 
-    The caller holds the stage's lock; `between` is called after each batch but the last.
+    The caller holds the stage's lock; `between` is called after each batch but the last. Without `waits`
+    it leaves out the workspaces whose clusters another process is deciding.
     """
     report = ClusterReport()
 
@@ -109,7 +113,9 @@ def assign_provisional(
 
     stage = ObservationStage("clusters", str(RULE_VERSION), witnesses, try_out)
     bounds = PageBounds(BATCH_OBSERVATIONS, max_rows, progress, between, time_limit)
-    work_through(conn, stage, _ClusterPages(days).next, assign, report, bounds)
+    pages = _ClusterPages(days, waits=waits)
+    work_through(conn, stage, pages.next, assign, report, bounds)
+    report.left_out = pages.left_out
     return report
 
 
@@ -122,10 +128,13 @@ def _unclustered_pages() -> PendingPages:
 class _ClusterPages:
     """Pages of (observation, workspace, day): first those without a cluster, then those of older rules.
 
-    Workspaces whose clusters another process is deciding come last; their pages wait for its lock.
+    Workspaces whose clusters another process is deciding come last; their pages wait for its lock, or are
+    left out without `waits`.
     """
 
-    def __init__(self, days: Sequence[date] | None) -> None:
+    def __init__(self, days: Sequence[date] | None, *, waits: bool) -> None:
+        self.left_out = False
+        self._waits = waits
         self._days = days
         self._after = 0
         self._unclustered: PendingPages | None = _unclustered_pages()
@@ -140,8 +149,10 @@ class _ClusterPages:
                 continue
             if page:
                 return [row for row in page if row[1] in free]
+            self.left_out = self._has_skipped and not self._waits
             # Once more for the skipped workspaces, now waiting for their locks.
-            self._unclustered = _unclustered_pages() if self._has_skipped else None
+            again = self._has_skipped and self._waits
+            self._unclustered = _unclustered_pages() if again else None
             self._is_patient, self._has_skipped = True, False
         return self._of_older_rules(conn, limit)
 

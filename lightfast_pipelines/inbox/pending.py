@@ -139,6 +139,31 @@ def oldest_days(conn: Connection, before: date) -> dict[int | None, date]:
     )
 
 
+def recent_days_waiting(conn: Connection, first: date) -> tuple[list[date], bool]:
+    """The days from `first` on that have waiting deliveries, and whether earlier days have some."""
+    [(days, earlier)] = conn.execute(
+        """
+        SELECT ARRAY(SELECT DISTINCT partition_date FROM lightfast.raw_queue
+                     WHERE partition_date >= %(first)s ORDER BY partition_date),
+               EXISTS (SELECT FROM lightfast.raw_queue WHERE partition_date < %(first)s)
+        """,
+        {"first": first},
+    ).fetchall()
+    return days, earlier
+
+
+def days_waiting_for_long(conn: Connection, seconds: float) -> frozenset[date]:
+    """The days with a delivery that has waited for longer than this, by the database's clock."""
+    rows = conn.execute(
+        """
+        SELECT DISTINCT partition_date FROM lightfast.raw_queue
+        WHERE enqueued_at < now() - make_interval(secs => %s)
+        """,
+        (seconds,),
+    )
+    return frozenset(row[0] for row in rows)
+
+
 def queued(conn: Connection, days: Sequence[date]) -> int:
     """Number of waiting deliveries of these days."""
     row = conn.execute(

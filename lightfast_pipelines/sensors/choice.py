@@ -23,13 +23,37 @@ OLDEST_DAY = -3
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerAtWork:
+    """What a worker (`lightfast worker`) does without a run.
+
+    It `captures` deliveries, and `settles` observations: it embeds and clusters them. `late` are the days
+    with deliveries that it has let wait for too long.
+    """
+
+    captures: bool = False
+    settles: bool = False
+    late: frozenset[date] = frozenset()
+
+    def leaves(self, day: DayWork) -> DayWork:
+        """The work of the day that is left to a run."""
+        if not self.captures or day.day in self.late:
+            return day
+        if self.settles:
+            return DayWork(day.day)
+        return DayWork(day.day, 0, day.unembedded, day.unclustered)
+
+
+_NO_WORKER = WorkerAtWork()
+
+
+@dataclass(frozen=True, slots=True)
 class AtWork:
     """What is under way.
 
     `held` are stage locks, `alive` the kinds of runs whose process lives, `waiting_to_capture` the
     kinds of the sensor's runs that wait for capture's lock, `queued` the kinds of recent runs that have
     not begun. `failures` counts the latest consecutive runs that failed through their own fault,
-    `quiet_seconds` is the time since the last of these.
+    `quiet_seconds` is the time since the last of these. `worker` says what a worker keeps up with.
     """
 
     held: frozenset[str] = frozenset()
@@ -38,6 +62,7 @@ class AtWork:
     queued: frozenset[str] = frozenset()
     failures: int = 0
     quiet_seconds: float = float("inf")
+    worker: WorkerAtWork = _NO_WORKER
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +145,12 @@ def choose_ranges(
     makes another one needless.
     """
     unreachable = tuple(day.day for day in work if day.day < first_day)
-    days = _as_of(today, [day for day in work if day.day >= first_day])
-    if not days:
+    possible = [day for day in work if day.day >= first_day]
+    if not possible:
         return Choice((), "nothing waits", unreachable)
+    days = _as_of(today, [left for day in possible if (left := at_work.worker.leaves(day)).rows])
+    if not days:
+        return Choice((), "a worker is at work on what waits", unreachable)
     if at_work.held or at_work.alive:
         days = [day for day in days if day.deliveries]
         if not days:

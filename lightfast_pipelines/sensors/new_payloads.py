@@ -12,7 +12,12 @@ from typing import Any
 import dagster as dg
 
 from lightfast_pipelines.capture.queue.lanes import NOT_LOOKED_AT, look
-from lightfast_pipelines.inbox.pending import STAGE_LOCKS, days_with_work, oldest_days
+from lightfast_pipelines.inbox.pending import (
+    STAGE_LOCKS,
+    days_waiting_for_long,
+    days_with_work,
+    oldest_days,
+)
 from lightfast_pipelines.inbox.requeue import requeue_outdated
 from lightfast_pipelines.inbox.rule_versions import Rules, current_rules
 from lightfast_pipelines.jobs.memory import JOB, memory
@@ -29,17 +34,25 @@ from lightfast_pipelines.sensors.choice import (
     Choice,
     RangeRequest,
     Turns,
+    WorkerAtWork,
     choose_ranges,
 )
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Connection, Database
-from lightfast_pipelines.store.locks import job_locks, present
+from lightfast_pipelines.store.locks import (
+    WORKER_CAPTURES,
+    WORKER_SETTLES,
+    job_locks,
+    present,
+)
 from lightfast_pipelines.store.partition_start import move_start_back
 
 # Dagster gives a tick one minute; queries that take longer than this fail the tick instead.
 TICK_QUERY_SECONDS = 20
 # A run that has not begun after this time is lost or the queue is full: it no longer counts.
 QUEUED_SECONDS = 60
+# A worker captures within a second. If a delivery has waited for this long, runs help it.
+WORKER_LATE_SECONDS = 30
 _NOT_BEGUN = [
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.QUEUED,
@@ -172,7 +185,16 @@ def _at_work(conn: Connection, instance: dg.DagsterInstance, now: datetime) -> A
         ),
         failures=failures,
         quiet_seconds=_seconds_since(last, now),
+        worker=_worker_at_work(conn),
     )
+
+
+def _worker_at_work(conn: Connection) -> WorkerAtWork:
+    shown = present(conn, [WORKER_CAPTURES, WORKER_SETTLES])
+    if WORKER_CAPTURES not in shown:
+        return WorkerAtWork()
+    late = days_waiting_for_long(conn, WORKER_LATE_SECONDS)
+    return WorkerAtWork(captures=True, settles=WORKER_SETTLES in shown, late=late)
 
 
 def _seconds_since(moment: float | None, now: datetime) -> float:

@@ -194,6 +194,11 @@ class Settings(ServiceSettings):
         alias="LIGHTFAST_RUN_ROWS",
         description="Most deliveries that one Dagster run captures.",
     )
+    worker: bool = Field(
+        default=False,
+        alias="LIGHTFAST_WORKER",
+        description="Whether `lightfast up` also runs a worker, which captures deliveries within a second.",
+    )
     log_level: Annotated[LogLevel, BeforeValidator(_upper)] = Field(
         default="INFO",
         alias="LIGHTFAST_LOG_LEVEL",

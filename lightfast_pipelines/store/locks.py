@@ -20,6 +20,11 @@ _CLUSTERS = 4_713
 _CREDENTIALS = 4_714
 _BUDGETS = 4_715
 
+WORKER_CAPTURES = "worker"
+"""The presence that `lightfast worker` shows while it captures what arrives."""
+WORKER_SETTLES = "worker embeds and clusters"
+"""The presence that it shows besides while it gives observations their vectors and clusters."""
+
 
 def _number(name: str) -> int:
     return zlib.crc32(name.encode()) - 2**31

@@ -21,7 +21,12 @@ from lightfast_pipelines.sensors.new_payloads import begin_early_enough, new_pay
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.deliveries import Delivery, insert_deliveries
-from lightfast_pipelines.store.locks import job_lock, presence
+from lightfast_pipelines.store.locks import (
+    WORKER_CAPTURES,
+    WORKER_SETTLES,
+    job_lock,
+    presence,
+)
 from lightfast_pipelines.store.partition_start import read_start
 from tests import poison
 from tests.arriving import arrive, link
@@ -307,3 +312,34 @@ def test_deliveries_on_a_future_day_are_requested_with_today(
     conn.execute("UPDATE lightfast.raw_queue SET partition_date = partition_date + 400")
     conn.commit()
     assert asked(tick(instance, database)) == [("recent", today.isoformat(), today.isoformat())]
+
+
+def test_no_run_is_requested_for_what_a_worker_is_about_to_do(
+    instance: dg.DagsterInstance, database: Database, conn: Connection, today: date
+) -> None:
+    link(conn)
+    arrive(conn, [today - timedelta(days=40), today])
+    with database.connect() as worker, presence(worker, WORKER_CAPTURES):
+        result = tick(instance, database)
+        assert not result.run_requests
+        assert result.skip_reason == dg.SkipReason("a worker is at work on what waits")
+        # Something is wrong with it, or older days are many: runs help.
+        conn.execute(
+            "UPDATE lightfast.raw_queue SET enqueued_at = now() - interval '31 seconds'"
+            " WHERE partition_date = %s",
+            (today,),
+        )
+        conn.commit()
+        assert asked(tick(instance, database)) == [("recent", str(today), str(today))]
+
+
+def test_runs_embed_and_cluster_what_a_worker_cannot(
+    instance: dg.DagsterInstance, database: Database, conn: Connection, today: date
+) -> None:
+    link(conn)
+    arrive(conn, [today])
+    capture(conn, days=None, max_rows=10, batch_rows=10, now=datetime.now(UTC))
+    with database.connect() as worker, presence(worker, WORKER_CAPTURES):
+        with presence(worker, WORKER_SETTLES):
+            assert not asked(tick(instance, database))
+        assert asked(tick(instance, database)) == [("recent", str(today), str(today))]

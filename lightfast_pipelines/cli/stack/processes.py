@@ -211,6 +211,7 @@ def _start(
         "dagster-daemon": [
             *(str(bin_dir / "dagster-daemon"), "run", *workspace, "--log-level", "warning"),
         ],
+        "worker": [str(bin_dir / "lightfast"), "worker"],
     }
 
     end_lost_runs = [
@@ -279,7 +280,9 @@ def _start(
     began = time.time()
     start("dagster-daemon")
     say("Dagster's daemon ...")
-    wait_for("Dagster's daemon", lambda: daemon_works(stack.dagster_url, began))
+    works = wait_for("Dagster's daemon", lambda: daemon_works(stack.dagster_url, began))
+    if works and settings.worker:
+        start("worker")
     return stack
 
 
