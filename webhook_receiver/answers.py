@@ -1,4 +1,4 @@
-"""Writes answers: those of the application as ASGI messages, and the bytes that reach the client.
+"""What is answered, and the bytes that reach the client.
 
 Knows nothing about providers or the database.
 """
@@ -8,40 +8,46 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from starlette.types import Send
-
 from webhook_receiver.refusal import RETRY_AFTER_SECONDS
 
+_PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
 
-async def answer(send: Send, status: int, content: bytes, *headers: tuple[bytes, bytes]) -> None:
-    """Sends a whole JSON response."""
-    length = b"%d" % len(content)
-    await send(
-        {
-            "type": "http.response.start",
-            "status": status,
-            "headers": [
-                (b"content-type", b"application/json"),
-                (b"content-length", length),
-                *headers,
-            ],
-        }
-    )
-    await send({"type": "http.response.body", "body": content})
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer in JSON; `headers` are whole lines."""
+
+    status: int
+    content: bytes
+    headers: bytes = b""
+
+    def written(self, *, is_last: bool) -> bytes:
+        """Its bytes; the client is told if the connection ends after it, and sends nothing more on it."""
+        return (
+            b"HTTP/1.1 %d %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\n%s%s\r\n%s"
+            % (
+                self.status,
+                _PHRASES[self.status],
+                len(self.content),
+                self.headers,
+                b"connection: close\r\n" if is_last else b"",
+                self.content,
+            )
+        )
+
+
+RETRY_AFTER = b"retry-after: %d\r\n" % RETRY_AFTER_SECONDS
 
 
 def refusal_bytes(status: int, message: str) -> bytes:
     """The whole response to a request that never reaches the application."""
     content = json.dumps({"error": message}).encode()
-    retry = b"retry-after: %d\r\n" % RETRY_AFTER_SECONDS if status == 503 else b""
-    return (
-        b"HTTP/1.1 %d %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\n%s"
-        b"connection: close\r\n\r\n%s"
-        % (status, HTTPStatus(status).phrase.encode(), len(content), retry, content)
-    )
+    retry = RETRY_AFTER if status == 503 else b""
+    return Answer(status, content, retry).written(is_last=True)
 
 
 class AnswerTransport(asyncio.Transport):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -22,11 +22,13 @@ from lightfast_pipelines.providers.webhook_contract import Provider, Secret
 from lightfast_pipelines.store.clocks import difference
 from lightfast_pipelines.store.sealed import Keys
 from webhook_receiver import logs
-from webhook_receiver.body import ClientGone, read_body
-from webhook_receiver.endpoint import GATE, PREFIX, Webhooks
+from webhook_receiver.endpoint import Webhooks
 from webhook_receiver.installations import InstallationSecrets
 from webhook_receiver.refusal import RETRY_AFTER_SECONDS
 from webhook_receiver.writer import Unavailable, Writer
+
+GATE = "lightfast.gate"
+"""The key under which the state of a request's scope holds its gate."""
 
 
 def utc_now() -> datetime:
@@ -34,32 +36,22 @@ def utc_now() -> datetime:
 
 
 class Receiver(Starlette):
-    """Starlette with a shortcut to the webhooks, served behind a gate.
+    """What is served behind the gate: the webhooks, which the gate calls itself, and all other routes.
 
-    Router and middleware were 11 % of a profile under load, and the endpoint answers every error
-    itself. The gate bounds each request and is told when it is answered.
+    The gate is told when a request to one of these is answered.
     """
 
     def __init__(self, webhooks: Webhooks, **options: Any) -> None:
         super().__init__(**options)
-        self._webhooks = webhooks
+        self.webhooks = webhooks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return
-        gate = scope.get("state", {}).get(GATE)
-        if gate is not None and gate.is_last:
-            send = _with_close(send)
-        if scope["path"].startswith(PREFIX):
-            await self._webhooks(scope, receive, send)
-        else:
-            # No route uses a body, and an unread one would be kept as long as the connection.
-            with suppress(ClientGone):
-                await read_body(receive)
-            await super().__call__(scope, receive, send)
-        if gate is not None:
-            gate.answered()
+        gate = scope["state"][GATE]
+        await super().__call__(scope, receive, _with_close(send) if gate.is_last else send)
+        gate.answered()
 
 
 def _with_close(send: Send) -> Send:
@@ -81,7 +73,7 @@ def create_app(
     keys: Keys | None = None,
     partitions_start: date = date(2008, 1, 1),
     clock: Callable[[], datetime] = utc_now,
-) -> Starlette:
+) -> Receiver:
     """The application. `dsn` is a libpq URL with the receiver's rights, or a function that returns it.
 
     The function is called in a thread before each connection and may block. `secrets` are grouped by

@@ -1,23 +1,24 @@
-"""One connection: passes whole, bounded requests on to uvicorn, one at a time.
+"""One connection: completes and bounds requests, and has them answered, one at a time.
 
-The gate stands between the transport and uvicorn's own protocol and depends on the internals of
-neither: both speak asyncio's Protocol and Transport. Each request it passes on has a checked head and
-a complete body of a stated length, and no chunks, trailers, extensions, `Expect` or upgrade; the next
-request waits until this one is answered. So the parser and the application never wait for a client.
+A request to the webhooks goes straight to their endpoint: its head is checked and parsed here anyway,
+and its body is complete. Any other (health and readiness) goes on to uvicorn's own protocol, without
+its body. The gate stands between the transport and that protocol and depends on the internals of
+neither: both speak asyncio's Protocol and Transport. The next request waits until this one is answered.
+So nothing behind the gate ever waits for a client.
 
 Why not another server? Measured on two cores with a route that only reads 10 KB: uvicorn with
 httptools answers 26,400 requests a second, but keeps every trailer (60 MB cost 530 MB of memory) and
 all pipelined requests (18 MB cost 610 MB), and never ends an unfinished head. uvicorn with h11 bounds
 both and answers 11,300; hypercorn 7,300. granian bounds both and answers 31,800 but, like the others,
 limits neither connections per address nor how slowly a body may come, and displaces nobody: 255 slow
-clients would block it as well. All of that has to happen before the parser in any case, and once it
-does, httptools sees nothing that hurts it.
+clients would block it as well. All of that has to happen before the parser in any case.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from enum import Enum, auto
 from typing import Any, cast
 
@@ -26,20 +27,16 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from webhook_receiver.answers import AnswerTransport, refusal_bytes
-from webhook_receiver.endpoint import GATE
-from webhook_receiver.framing import (
-    HEAD_END,
-    Head,
-    forwarded_for,
-    parse_head,
-)
+from webhook_receiver.app import GATE
+from webhook_receiver.endpoint import PREFIX, Webhooks
+from webhook_receiver.framing import HEAD_END, Head, addresses, parse_head
 from webhook_receiver.incoming_body import IncomingBody
 from webhook_receiver.logs import log_refusal
 from webhook_receiver.refusal import Refusal
+from webhook_receiver.request import Request
 from webhook_receiver.room import Room, address_group
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_SLICE = 256 * 1024
 
 log = logging.getLogger("webhook_receiver")
 
@@ -68,6 +65,7 @@ class Gate(asyncio.Protocol):
         _loop: asyncio.AbstractEventLoop | None = None,
         *,
         room: Room,
+        webhooks: Webhooks,
     ) -> None:
         self._config = config
         self._server_state = server_state
@@ -75,7 +73,10 @@ class Gate(asyncio.Protocol):
         self._loop = _loop
         self._room = room
         self._limits = room.limits
+        self._webhooks = webhooks
+        self._has_served = False
         self._inner: HttpToolsProtocol | None = None
+        self._answers: AnswerTransport | None = None
         self._phase = Phase.IDLE
         self._buffer = bytearray()
         """The start of an incomplete head, or what arrived while a request was answered."""
@@ -83,7 +84,7 @@ class Gate(asyncio.Protocol):
         self._blank_lines = 0
         self._write_is_paused = False
         self._reading_is_paused = False
-        self._deadline = 0.0
+        self._deadline = self._began = 0.0
         self.peer = self.address = ""
         self.is_proxy = False
         self.is_verified = False
@@ -176,7 +177,7 @@ class Gate(asyncio.Protocol):
                     self.refuse(408, "the head did not arrive in time", linger=False)
             case Phase.IDLE:
                 if now > self._deadline:
-                    if self._inner is None:
+                    if not self._has_served:
                         self.refuse(408, "no request came", linger=False)
                     else:
                         self._close()
@@ -186,7 +187,7 @@ class Gate(asyncio.Protocol):
                 if now > self._deadline:
                     self._transport.abort()
 
-    # Called by the application, which finds the gate in its scope's state.
+    # Called by the endpoint, and by the application, which finds the gate in its scope's state.
 
     def verified(self) -> None:
         """The signature of the current request is valid."""
@@ -197,7 +198,8 @@ class Gate(asyncio.Protocol):
         """The current request is completely answered."""
         if self._phase is not Phase.ANSWERING:
             return
-        self._answers.flush()
+        if self._answers is not None:
+            self._answers.flush()
         self._room.give_back(self)
         if self.is_last:
             self._close()
@@ -221,8 +223,9 @@ class Gate(asyncio.Protocol):
     def _take_head(self, data: bytes) -> None:
         if self._phase is Phase.IDLE:
             self._phase = Phase.HEAD
+            self._began = time.monotonic()
             # The first head's time counts from connecting.
-            if self._inner is not None:
+            if self._has_served:
                 self._deadline = self._room.clock() + self._limits.head_seconds
         if self._buffer:
             searched = max(len(self._buffer) - len(HEAD_END) + 1, 0)
@@ -245,23 +248,23 @@ class Gate(asyncio.Protocol):
         if end < 0:
             self._buffer += data
             return
-        head = data[:size]
-        parsed = parse_head(head, self._limits)
+        head = parse_head(data[:size], self._limits)
         if self.is_proxy:
             # Each request may be another sender's.
-            self.address = self._room.sender_of(self.peer, forwarded_for(head))
+            forwarded = addresses(head.headers.get("x-forwarded-for", ""))
+            self.address = self._room.sender_of(self.peer, forwarded)
             self.is_verified = False
-        if parsed.length == len(data) - size and not parsed.must_be_rewritten:
+        if head.length == len(data) - size:
             # Nearly every delivery: all of it came at once.
             self._hold(len(data) - size)
-            self._pass_on(data)
+            self._pass_on(head, data[size:])
             return
-        self._begin_body(head, parsed, data[size:])
+        self._begin_body(head, data[size:])
 
-    def _begin_body(self, head: bytes, parsed: Head, data: bytes) -> None:
+    def _begin_body(self, head: Head, data: bytes) -> None:
         self._phase = Phase.BODY
-        self._incoming = IncomingBody(head, parsed, self._limits, self._room.clock())
-        if parsed.wants_continue and not data:
+        self._incoming = IncomingBody(head, self._limits, self._room.clock())
+        if head.wants_continue and not data:
             self._transport.write(_CONTINUE)
         self._take_body(data)
 
@@ -273,7 +276,7 @@ class Gate(asyncio.Protocol):
         self._hold(len(incoming.content) - size_before)
         if is_complete:
             self._forget()
-            self._pass_on(incoming.head_for_parser(), incoming.content)
+            self._pass_on(incoming.head, bytes(incoming.content))
             if incoming.rest:
                 self._keep_for_later(incoming.rest)
 
@@ -281,34 +284,42 @@ class Gate(asyncio.Protocol):
         if size and not self._room.take(self, size):
             raise Refusal(503, "busy: try again")
 
-    def _pass_on(self, *parts: bytes | bytearray) -> None:
+    def _pass_on(self, head: Head, body: bytes) -> None:
         self._phase = Phase.ANSWERING
+        self._has_served = True
         self._room.stop_waiting(self)
         self._blank_lines = 0
-        if self._room.clock() > self._ends_at:
+        if head.is_last or self._room.clock() > self._ends_at:
             self.is_last = True
+        path = head.path
+        if path.startswith(PREFIX):
+            request = Request(head, path, body, self, self._began)
+            tasks = self._server_state.tasks
+            task = asyncio.get_running_loop().create_task(self._answer(request))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+            return
         if self._inner is None:
-            self._make_inner()
-        assert self._inner is not None
-        for part in parts:
-            if len(part) <= _SLICE:
-                self._inner.data_received(cast(bytes, part))
-                continue
-            # The parser copies what it is given: never pass it a large body at once.
-            view = memoryview(part)
-            for start in range(0, len(part), _SLICE):
-                self._inner.data_received(cast(bytes, view[start : start + _SLICE]))
+            self._inner = self._make_inner()
+        self._inner.data_received(head.without_body())
 
-    def _make_inner(self) -> None:
+    async def _answer(self, request: Request) -> None:
+        answer = await self._webhooks.answer(request)
+        if self._phase is Phase.ANSWERING:
+            self._transport.write(answer.written(is_last=self.is_last))
+            self.answered()
+
+    def _make_inner(self) -> HttpToolsProtocol:
         self._answers = AnswerTransport(self._transport, self.close_after_answer)
-        self._inner = HttpToolsProtocol(
+        inner = HttpToolsProtocol(
             config=self._config,
             server_state=self._server_state,
             # The application finds it in its scope's state.
             app_state=self._app_state | {GATE: self},
             _loop=self._loop,
         )
-        self._inner.connection_made(self._answers)
+        inner.connection_made(self._answers)
+        return inner
 
     def _keep_for_later(self, data: bytes) -> None:
         """Keeps the next request out of the parser, where it would cost forty times its size."""

@@ -5,19 +5,19 @@ Knows nothing about connections: the gate and `room.py` decide who has room for 
 
 from __future__ import annotations
 
-from webhook_receiver.framing import Chunks, Head, rewritten
+from webhook_receiver.framing import Chunks, Head
 from webhook_receiver.limits import Limits
 
 
 class IncomingBody:
-    """The body that follows `head`, as far as it has arrived."""
+    """The body that follows a head, as far as it has arrived."""
 
-    def __init__(self, head: bytes, parsed: Head, limits: Limits, now: float) -> None:
+    def __init__(self, head: Head, limits: Limits, now: float) -> None:
         self.content = bytearray()
         self.rest = b""
         """What arrived after the body's end."""
-        self._head, self._parsed, self._limits = head, parsed, limits
-        self._chunks = Chunks(limits) if parsed.length is None else None
+        self.head, self._limits = head, limits
+        self._chunks = Chunks(limits) if head.length is None else None
         self._deadline = now + limits.body_timeout_seconds
         self._window_ends = now + limits.stall_seconds
         self._window_bytes = 0
@@ -29,11 +29,11 @@ class IncomingBody:
             is_complete = self._chunks.feed(data, self.content)
             self.rest = self._chunks.rest
         else:
-            assert self._parsed.length is not None
-            missing = self._parsed.length - size_before
+            assert self.head.length is not None
+            missing = self.head.length - size_before
             self.rest = data[missing:]
             self.content += data[:missing] if self.rest else data
-            is_complete = len(self.content) == self._parsed.length
+            is_complete = len(self.content) == self.head.length
         self._window_bytes += len(self.content) - size_before
         return is_complete
 
@@ -48,9 +48,3 @@ class IncomingBody:
         self._window_ends = now + limits.stall_seconds
         self._window_bytes = 0
         return is_stalled
-
-    def head_for_parser(self) -> bytes:
-        """The head of the complete request, which states the body's length."""
-        if self._parsed.must_be_rewritten:
-            return rewritten(self._head, len(self.content))
-        return self._head

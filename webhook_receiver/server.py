@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import uvicorn
-from starlette.applications import Starlette
 
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.providers.webhook_contract import Secret
@@ -27,7 +26,7 @@ from lightfast_pipelines.store.logins import SETTINGS
 from lightfast_pipelines.store.migrate import MigrationError
 from lightfast_pipelines.store.sealed import Keys
 from webhook_receiver import logs
-from webhook_receiver.app import create_app
+from webhook_receiver.app import Receiver, create_app
 from webhook_receiver.gate import Gate
 from webhook_receiver.limits import Limits
 from webhook_receiver.logs import error_type
@@ -71,7 +70,7 @@ def _keys(settings: Settings) -> Keys | None:
     return Keys.parse(setting) if setting else None
 
 
-def _app(settings: Settings, database: Database, keys: Keys | None) -> Starlette:
+def _app(settings: Settings, database: Database, keys: Keys | None) -> Receiver:
     providers = discover()
     secrets = {
         name: [
@@ -144,12 +143,12 @@ def _descriptors() -> int:
     return max(hard, 2 * SPARE_DESCRIPTORS) if hard >= 0 else sys.maxsize
 
 
-def server_config(app: Starlette, room: Room) -> uvicorn.Config:
+def server_config(app: Receiver, room: Room) -> uvicorn.Config:
     """How uvicorn serves the application."""
     return uvicorn.Config(
         app,
         # uvicorn only calls it, though its type asks for a class.
-        http=cast(Any, partial(Gate, room=room)),
+        http=cast(Any, partial(Gate, room=room, webhooks=app.webhooks)),
         ws="none",
         log_config=None,
         access_log=False,

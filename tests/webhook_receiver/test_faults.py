@@ -6,16 +6,18 @@ import asyncio
 import io
 import json
 import logging
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from lightfast_pipelines.providers import discover
-from lightfast_pipelines.providers.webhook_contract import Secret
+from lightfast_pipelines.providers.webhook_contract import Refused, Secret
 from lightfast_pipelines.store.database import Database
 from tests.webhook_receiver.serving import (
+    PATIENCE,
     SECRET,
     Stub,
     count,
@@ -29,6 +31,9 @@ from tests.webhook_receiver.serving import (
 )
 from webhook_receiver import logs
 from webhook_receiver.app import create_app
+from webhook_receiver.framing import parse_head
+from webhook_receiver.limits import LARGE_BODY, Limits
+from webhook_receiver.request import Request
 
 MARK = "very-private-words"
 
@@ -137,28 +142,45 @@ def test_bytes_that_are_not_http_are_refused(database: Database) -> None:
         assert deliver(client).status_code == 200
 
 
+class Blocking(Stub):
+    """A provider that takes until the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.has_begun, self.may_end = threading.Event(), threading.Event()
+
+    def accept(self, *_: Any, **__: Any) -> Refused:
+        self.has_begun.set()
+        assert self.may_end.wait(PATIENCE)
+        return Refused(400, "nobody waits for this answer")
+
+
+class Nobody:
+    """A sender of whom nothing is known."""
+
+    address = "unknown"
+
+    def verified(self) -> None: ...
+
+
 def test_a_request_that_is_cancelled_is_not_logged_as_answered(written: io.StringIO) -> None:
-    app = create_app(
-        dsn="postgresql://nowhere", providers=discover(), secrets={"github": [Secret("x", b"x")]}
-    )
-    scope = {"type": "http", "path": "/webhooks/github", "method": "POST", "headers": []}
+    stub = Blocking()
+    secrets = {"stub": [Secret("x", b"x")]}
+    webhooks = create_app(
+        dsn="postgresql://nowhere", providers={"stub": stub}, secrets=secrets
+    ).webhooks
+    head = parse_head(b"POST /webhooks/stub HTTP/1.1\r\n\r\n", Limits())
+    large = b"x" * (LARGE_BODY + 1)
 
-    async def cancel_while_it_reads() -> None:
-        reading = asyncio.Event()
-
-        async def receive() -> Any:
-            reading.set()
-            await asyncio.Event().wait()
-
-        async def send(message: Any) -> None:
-            pytest.fail(f"answered {message}")
-
-        request = asyncio.create_task(app(scope, receive, send))
-        await reading.wait()
-        request.cancel()
+    async def cancel_while_it_verifies() -> None:
+        request = Request(head, head.path, large, Nobody(), time.monotonic())
+        answering = asyncio.create_task(webhooks.answer(request))
+        assert await asyncio.to_thread(stub.has_begun.wait, PATIENCE)
+        answering.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await request
+            await answering
+        stub.may_end.set()
 
-    asyncio.run(cancel_while_it_reads())
+    asyncio.run(cancel_while_it_verifies())
     [line] = [line for line in lines(written) if line["event"] == "delivery"]
     assert (line["status"], line["reason"]) == (499, "ended before it was answered")
