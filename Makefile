@@ -11,7 +11,7 @@ WORKERS ?= 2
 export LIGHTFAST_HOME := $(or $(LIGHTFAST_HOME),$(CURDIR)/.lightfast)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up setup test test-deep check quality bench docs clean
+.PHONY: help demo up setup test test-deep check quality bench torture docs clean
 
 help: ## List these targets
 	@echo 'Lightfast Pipelines: usage: make TARGET'
@@ -45,6 +45,9 @@ quality: setup ## Measure how good the memory is, against gold data and baseline
 
 bench: setup ## Measure speed and cost on this machine (ARGS=--quick: in minutes; ARGS='imports': one)
 	@$(PY) -m bench.run $(ARGS)
+
+torture: setup ## Break a running `up` in every way a machine does, for minutes (SEED=7: the same again)
+	@$(PY) -m bench.torture $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 docs: setup ## Write the generated pages and tables of docs/
 	@$(PY) -m pytest -q -p tests.vocabulary --vocabulary=docs/vocabulary.json \

@@ -8,7 +8,7 @@ from pathlib import Path
 
 def main() -> None:
     here = Path(__file__).parent
-    for path in (here / "quality" / "__main__.py", *sorted(here.glob("[a-z]*.py"))):
+    for path in (*sorted(here.glob("*/__main__.py")), *sorted(here.glob("[a-z]*.py"))):
         about = ast.get_docstring(ast.parse(path.read_text())) or ""
         name = path.parent.name if path.stem == "__main__" else path.stem
         if f"python -m bench.{name}" in about:

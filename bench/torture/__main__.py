@@ -1,0 +1,240 @@
+"""Breaks `lightfast up` under load in every way a machine does, and checks that nothing was lost.
+
+    make torture                  # a seed by chance, which is printed first
+    make torture SEED=7           # the same deliveries and the same faults again
+    python -m bench.torture --seed 7 --only "kill run" --only "full disk"
+
+Exits 1 if anything is wrong, and says where the logs are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.torture import checks, memory
+from bench.torture.clock import MovableClock
+from bench.torture.deliveries import plan
+from bench.torture.disk import SmallDisk
+from bench.torture.faults import Injected, Rig, inject
+from bench.torture.proxy import CuttingProxy
+from bench.torture.schedule import KINDS, make_schedule
+from bench.torture.sender import Sender, SendingReport
+from bench.torture.stack import SECRET, SECRETS, Stack, UpstairsError
+from lightfast_pipelines.embedded_postgres import EmbeddedPostgres
+from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
+from lightfast_pipelines.inbox.pending import waiting
+from lightfast_pipelines.inbox.rule_versions import CLUSTER_RULES
+from lightfast_pipelines.store.database import Database
+
+_BEGAN = time.monotonic()
+
+
+def say(text: str) -> None:
+    print(f"{time.monotonic() - _BEGAN:6.1f} s  {text}", flush=True)
+
+
+class Torture:
+    def __init__(self, options: argparse.Namespace, folder: Path) -> None:
+        self.seed: int = options.seed
+        self.patience: float = options.patience
+        self.logs = folder / "logs"
+        self.logs.mkdir()
+        self.disk = SmallDisk(folder / "home")
+        self.clock = MovableClock(folder)
+        self.stack = Stack(folder / "home", self.logs, self.clock.environment())
+        self.reference = folder / "reference"
+        self.skipped = self._skipped()
+        kinds = [kind for kind in options.only or KINDS if kind not in self.skipped]
+        self.schedule = make_schedule(self.seed, options.seconds, kinds, more=options.more)
+        count = int(options.rate * options.seconds)
+        self.planned = plan(self.seed, count, options.seconds, datetime.now(UTC).date())
+        self.injected: list[Injected] = []
+        self.faults: list[str] = []
+
+    def _skipped(self) -> dict[str, str]:
+        reasons = {"full disk": self.disk.missing, "clock jump": self.clock.missing}
+        return {kind: reason for kind, reason in reasons.items() if reason}
+
+    async def run(self) -> None:
+        for kind, reason in self.skipped.items():
+            say(f"SKIPPED: no {kind}: {reason}")
+        self._prepare()
+        say("`lightfast up` starts")
+        self.stack.start()
+        await self.stack.wait_until_ready(self.patience)
+        report = await self._torture()
+        self.faults += checks.sending_faults(report)
+        say("faults are over; everything is started clean")
+        await self._stop_up()
+        self.stack.start()
+        await self.stack.wait_until_ready(self.patience)
+        await self._wait_until_done()
+        await self._stop_up()
+        await asyncio.to_thread(self._check, report)
+
+    def _prepare(self) -> None:
+        server = EmbeddedPostgres(self.stack.home)
+        with Database(lease=server.acquire()) as database:
+            database.migrate()
+            with database.connect() as conn:
+                memory.link_tenants(conn, self.planned)
+
+    async def _torture(self) -> SendingReport:
+        proxy = CuttingProxy(self.stack.receiver_port, random.Random(f"cuts {self.seed}"))
+        await proxy.start()
+        rig = Rig(self.stack, proxy, self.disk, self.clock)
+        sender = Sender(
+            f"http://127.0.0.1:{proxy.port}",
+            dict.fromkeys(SECRETS, SECRET.encode()),
+            clock_is_moved=rig.clock_is_moved,
+            chance=random.Random(f"pauses {self.seed}"),
+        )
+        manager = asyncio.create_task(self._keep_up(), name="service manager")
+        try:
+            say(f"{len(self.planned):,} deliveries and {len(self.schedule)} faults begin")
+            sending = asyncio.create_task(sender.send_all(self.planned))
+            await self._inject_all(rig)
+            sender.give_up_in(self.patience)
+            await sending
+        finally:
+            manager.cancel()
+            proxy.close()
+        outcomes = ", ".join(f"{n:,} x {what}" for what, n in sender.report.outcomes.most_common())
+        say(f"answers: {outcomes}")
+        return sender.report
+
+    async def _keep_up(self) -> None:
+        while True:
+            if self.stack.start_again_if_ended():
+                say("`lightfast up` had ended and is started again")
+            await asyncio.sleep(0.5)
+
+    async def _inject_all(self, rig: Rig) -> None:
+        """One after the other: a fault whose moment has come waits for the end of the one before."""
+        began = time.monotonic()
+        for fault in self.schedule:
+            await asyncio.sleep(max(0.0, began + fault.at - time.monotonic()))
+            say(f"{fault}")
+            done = await inject(rig, fault)
+            say(f"      {done.what or 'NOT DONE: nothing to do it to'}")
+            self.injected.append(done)
+
+    async def _wait_until_done(self) -> None:
+        """Until the restarted stack has no delivery, vector or cluster left to do, and no run."""
+        model = WordLlamaEmbedder().name
+        deadline = time.monotonic() + self.patience
+        server = EmbeddedPostgres(self.stack.home)
+        with Database(lease=server.acquire()) as database, database.connect() as conn:
+            while True:
+                backlog = waiting(conn, model=model, cluster_rule_version=CLUSTER_RULES)
+                conn.rollback()
+                if not backlog.deliveries + backlog.unembedded + backlog.unclustered:
+                    say("nothing is waiting any more")
+                    return
+                if time.monotonic() > deadline:
+                    self.faults.append(f"still waiting after {self.patience:.0f} s: {backlog}")
+                    return
+                await asyncio.sleep(1.0)
+
+    async def _stop_up(self) -> None:
+        try:
+            await self.stack.stop(60.0)
+        except UpstairsError as error:
+            self.faults.append(str(error))
+        self.faults += checks.left_processes(self.stack)
+
+    def _check(self, report: SendingReport) -> None:
+        home = self.stack.home
+        memory.command(home, "process")
+        hashes, status = memory.digest(home), memory.status(home)
+        (self.logs / "status.json").write_text(json.dumps(status, indent=1))
+        server = EmbeddedPostgres(home)
+        with Database(lease=server.acquire()) as database, database.connect() as conn:
+            found = memory.read_memory(conn)
+            checks.measure_recovery(self.injected, report, memory.captured_times(conn))
+            say(f"{found.stored.total():,} deliveries are stored; the same without faults ...")
+            calm, calm_hashes = memory.calm(conn, self.reference, self.planned)
+        self.faults += [
+            *checks.loss_faults(report, found),
+            *checks.outcome_faults(found, calm),
+            *checks.digest_faults(hashes, calm_hashes),
+            *checks.status_faults(status, found),
+        ]
+        self.stack.database()
+        server.stop(force=True)
+        self.faults += checks.left_database(self.stack)
+
+    def end(self) -> None:
+        """Keeps the logs, and ends whatever a run that broke off left running."""
+        for log in ("logs", "postgres/postgres.log"):
+            source = self.stack.home / log
+            if source.is_dir():
+                shutil.copytree(source, self.logs, dirs_exist_ok=True)
+            elif source.exists():
+                shutil.copy(source, self.logs)
+        self.stack.end_everything()
+        self.disk.remove()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.torture", description=__doc__)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10_000))
+    parser.add_argument("--seconds", type=float, default=85.0, help="of load and faults")
+    parser.add_argument("--rate", type=float, default=25.0, help="deliveries a second")
+    parser.add_argument("--more", type=int, default=3, help="faults beside one of each kind")
+    parser.add_argument("--only", choices=KINDS, action="append", help="this fault; repeatable")
+    parser.add_argument("--patience", type=float, default=180.0, help="seconds for each wait")
+    parser.add_argument("--keep", action="store_true", help="keep the logs if all is well, too")
+    options = parser.parse_args()
+    print(f"seed {options.seed}", flush=True)
+    with _folder(options) as folder:
+        torture = Torture(options, folder)
+        try:
+            asyncio.run(torture.run())
+        except (UpstairsError, subprocess.SubprocessError) as error:
+            output = getattr(error, "stderr", None) or ""
+            torture.faults.append(f"{error} {output}".strip())
+        finally:
+            torture.end()
+        for line in checks.table(torture.injected, torture.skipped):
+            print(line)
+        if torture.faults:
+            kept = Path(tempfile.mkdtemp(prefix=f"lightfast-torture-{options.seed}-"))
+            shutil.copytree(torture.logs, kept, dirs_exist_ok=True)
+            print(f"\nFAILED with seed {options.seed}; the logs are in {kept}")
+            for fault in torture.faults:
+                print(f"- {fault}")
+            print("the last faults:")
+            for done in torture.injected[-5:]:
+                print(f"  {done.fault}: {done.what or 'not done'}")
+            return 1
+    say(f"seed {options.seed}: nothing was lost")
+    return 0
+
+
+@contextmanager
+def _folder(options: argparse.Namespace) -> Iterator[Path]:
+    """A folder that the database's own user can pass through."""
+    folder = Path(tempfile.mkdtemp(prefix="lightfast-torture-"))
+    folder.chmod(0o711)
+    try:
+        yield folder
+    finally:
+        if not options.keep:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

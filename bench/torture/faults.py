@@ -1,0 +1,203 @@
+"""How each kind of fault is done to the running stack. `schedule.py` decides which comes when."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import psycopg
+
+from bench.torture import slow_clients
+from bench.torture.clock import MovableClock
+from bench.torture.disk import SmallDisk
+from bench.torture.proxy import CuttingProxy
+from bench.torture.schedule import Fault
+from bench.torture.stack import Stack
+from lightfast_pipelines.embedded_postgres.bootstrap import connect
+from lightfast_pipelines.embedded_postgres.control import ControlFolder
+
+# A process that is to be killed may just be starting, or its program may be waiting for its turn.
+TARGET_SECONDS = 25.0
+_JUMPS = (-26 * 3600, -2 * 3600, -90, 90, 2 * 3600, 26 * 3600)
+_END_SESSIONS = """
+    SELECT pg_terminate_backend(pid), application_name FROM pg_stat_activity
+    WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND datname IS NOT NULL
+"""
+
+
+@dataclass(slots=True)
+class Rig:
+    """Everything that faults are done to."""
+
+    stack: Stack
+    proxy: CuttingProxy
+    disk: SmallDisk
+    clock: MovableClock
+    moved_until: float = 0.0
+    """Until when (monotonic) answers may come from a receiver whose clock was moved."""
+
+    def clock_is_moved(self) -> bool:
+        return time.monotonic() < self.moved_until
+
+
+@dataclass(slots=True)
+class Injected:
+    """A fault that was done: what exactly, and when by this machine's clock. `what` is empty if it was
+    not done, as there was nothing to do it to."""
+
+    fault: Fault
+    began: float
+    ended: float
+    what: str
+    answered_after: float | None = field(default=None)
+    """Seconds from its end until a delivery that was sent later had been answered."""
+    captured_after: float | None = field(default=None)
+    """Seconds from its end until a delivery that was sent later had been captured."""
+
+
+async def inject(rig: Rig, fault: Fault) -> Injected:
+    began = time.time()
+    what = await _FAULTS[fault.kind](rig, fault)
+    return Injected(fault, began, time.time(), what)
+
+
+def _pick(processes: Sequence[psutil.Process], choice: float) -> psutil.Process | None:
+    return processes[int(choice * len(processes))] if processes else None
+
+
+def _kill(find: Callable[[Rig, float], psutil.Process | None]) -> Callable[..., Awaitable[str]]:
+    """A fault that kills what `find` finds, as soon as there is one."""
+
+    async def kill(rig: Rig, fault: Fault) -> str:
+        deadline = time.monotonic() + TARGET_SECONDS
+        while time.monotonic() < deadline:
+            process = await asyncio.to_thread(find, rig, fault.choice)
+            if process is not None:
+                with suppress(psutil.NoSuchProcess):
+                    name = _name(process)
+                    process.kill()
+                    return f"{name} (pid {process.pid})"
+            await asyncio.sleep(0.2)
+        return ""
+
+    return kill
+
+
+def _name(process: psutil.Process) -> str:
+    command = process.cmdline()
+    return command[0] if len(command) == 1 else " ".join(command[1:5])[:70]
+
+
+def _program(name: str) -> Callable[[Rig, float], psutil.Process | None]:
+    return lambda rig, _: next(iter(rig.stack.named(name)), None)
+
+
+def _backend(rig: Rig, choice: float) -> psutil.Process | None:
+    return _pick(rig.stack.database()[1:], choice)
+
+
+async def _suspend(processes: Sequence[psutil.Process], seconds: float) -> str:
+    suspended = []
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.suspend()
+            suspended.append(process)
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        for process in suspended:
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
+    return f"{len(suspended)} processes" if suspended else ""
+
+
+async def _hang_database(rig: Rig, fault: Fault) -> str:
+    return await _suspend(await asyncio.to_thread(rig.stack.database), fault.seconds)
+
+
+async def _hang_receiver(rig: Rig, fault: Fault) -> str:
+    return await _suspend(await asyncio.to_thread(rig.stack.named, "receiver"), fault.seconds)
+
+
+async def _end_sessions(rig: Rig, fault: Fault) -> str:
+    """All sessions at once, or each with a chance of one half."""
+
+    def end() -> str:
+        identity = ControlFolder(rig.stack.home).identity()
+        assert identity is not None
+        assert identity.socket_dir is not None
+        with connect(Path(identity.socket_dir), "postgres") as conn:
+            some = "" if fault.choice < 0.5 else " AND random() < 0.5"
+            ended = conn.execute(_END_SESSIONS + some).fetchall()
+        return f"{len(ended)} sessions" if ended else ""
+
+    deadline = time.monotonic() + TARGET_SECONDS
+    while time.monotonic() < deadline:
+        with suppress(psycopg.Error):
+            return await asyncio.to_thread(end)
+        await asyncio.sleep(0.2)
+    return ""
+
+
+async def _cut_connections(rig: Rig, fault: Fault) -> str:
+    before = rig.proxy.cut
+    rig.proxy.cut_for(fault.seconds)
+    await asyncio.sleep(fault.seconds)
+    return f"{rig.proxy.cut - before} connections"
+
+
+async def _full_disk(rig: Rig, fault: Fault) -> str:
+    taken = await asyncio.to_thread(rig.disk.fill)
+    try:
+        # What becomes free meanwhile (a log that is moved, an old segment) is taken too.
+        ends_at = time.monotonic() + fault.seconds
+        while time.monotonic() < ends_at:
+            await asyncio.sleep(0.25)
+            taken = await asyncio.to_thread(rig.disk.fill)
+    finally:
+        rig.disk.empty()
+    return f"{taken >> 20} MiB taken"
+
+
+async def _clock_jump(rig: Rig, fault: Fault) -> str:
+    jump = _JUMPS[int(fault.choice * len(_JUMPS))]
+    # Deliveries that are answered late may have been looked at while the clock was wrong.
+    rig.moved_until = float("inf")
+    rig.clock.move(jump)
+    try:
+        await asyncio.sleep(fault.seconds)
+    finally:
+        rig.clock.move(0)
+        rig.moved_until = time.monotonic() + 15.0
+    return f"{jump:+,} s"
+
+
+async def _slow_clients(rig: Rig, fault: Fault) -> str:
+    chance = random.Random(f"slow {fault.choice}")
+    visits = await slow_clients.visit(rig.stack.receiver_port, fault.seconds, chance)
+    return f"{visits} connections"
+
+
+_FAULTS: dict[str, Callable[[Rig, Fault], Awaitable[str]]] = {
+    "kill receiver": _kill(_program("receiver")),
+    "kill database": _kill(lambda rig, _: next(iter(rig.stack.database()), None)),
+    "kill backend": _kill(_backend),
+    "kill guardian": _kill(lambda rig, _: rig.stack.guardian()),
+    "kill daemon": _kill(_program("dagster-daemon")),
+    "kill code server": _kill(_program("dagster-code-server")),
+    "kill run": _kill(lambda rig, choice: _pick(rig.stack.runs(), choice)),
+    "kill up": _kill(lambda rig, _: rig.stack.up()),
+    "hang database": _hang_database,
+    "hang receiver": _hang_receiver,
+    "end sessions": _end_sessions,
+    "cut connections": _cut_connections,
+    "full disk": _full_disk,
+    "clock jump": _clock_jump,
+    "slow clients": _slow_clients,
+}
