@@ -50,8 +50,12 @@ def run_fresh(code: str) -> str:
 
 
 def loaded_by(module: str) -> set[str]:
-    code = f"import sys, {module}; print(*sorted({{m.split('.')[0] for m in sys.modules}}))"
-    return set(run_fresh(code).split())
+    """The packages that importing `module` loads."""
+    return {name.partition(".")[0] for name in modules_loaded_by(module)}
+
+
+def modules_loaded_by(module: str) -> set[str]:
+    return set(run_fresh(f"import sys, {module}; print(*sys.modules)").split())
 
 
 def test_the_receiver_loads_neither_dagster_nor_pandas_nor_numpy() -> None:
@@ -66,9 +70,30 @@ def test_a_command_does_not_load_dagster_before_it_needs_it() -> None:
 def test_the_code_location_loads_little_beyond_dagster() -> None:
     """Every run pays for the imports of the code location; bench/imports.py measures them."""
     beyond = loaded_by("lightfast_pipelines.definitions") - loaded_by("dagster")
-    expected = {"lightfast_pipelines", "msgspec", "pgvector", "psycopg", "psycopg_binary"}
-    expected |= {"dotenv", "pydantic_settings", "sqlalchemy"}
+    expected = {"lightfast_pipelines", "psycopg", "psycopg_binary", "dotenv", "pydantic_settings"}
     unknown = {
         name for name in beyond - expected - sys.stdlib_module_names if not name.startswith("_")
     }
     assert unknown == set()
+
+
+# What only a run, or a tick that looks for its work, may load.
+LOADED_BY_RUNS = (
+    "backfill", "capture", "clustering", "embedding.layers", "embedding.pgvector",
+    "embedding.openai_embedder", "embedding.pinecone_index", "embedding.projection",
+    "embedding.stage", "embedding.wordllama_embedder", "inbox.isolation", "inbox.requeue",
+    "inbox.rule_versions", "language.claude", "language.stage", "people", "processing",
+    "provider_api.access", "providers", "recovery", "store.migrations", "store.tables",
+)  # fmt: skip
+# A module of constants.
+LIGHT_RULES = {"lightfast_pipelines.domain.views"}
+
+
+def test_the_code_location_loads_no_stage_rule_client_or_table() -> None:
+    loaded = modules_loaded_by("lightfast_pipelines.definitions")
+    heavy = [f"lightfast_pipelines.{name}" for name in LOADED_BY_RUNS]
+    for name in heavy:
+        assert find_spec(name), f"{name} is gone: name here what replaced it"
+    assert [name for name in heavy if name in loaded] == []
+    rules = {name for name in loaded if name.startswith("lightfast_pipelines.domain.")}
+    assert rules == LIGHT_RULES

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from functools import cache
+from importlib import resources
 from typing import TYPE_CHECKING, Any, Protocol
 
 import dagster as dg
-from sqlalchemy import Table, UniqueConstraint
-from sqlalchemy.dialects import postgresql
 
 from lightfast_pipelines.assets._groups import GROUPS, OWNERS
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.tables import metadata as schema
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +33,6 @@ _COUNTED_ROWS = 100_000
 _SHOWN = 8
 _TAG = re.compile(r"\[[^\]]{1,20}\] ")
 _FROM_A_TITLE = frozenset({"title", "label"})
-_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 class StageReport(Protocol):
@@ -50,43 +49,55 @@ def table_spec(
     **options: Any,
 ) -> dg.AssetSpec:
     """The spec of an asset that fills `table` (by default the one of its name)."""
-    defined = schema.tables[f"lightfast.{table or name}"]
+    table = table or name
+    described = _described()["tables"][table]
     return dg.AssetSpec(
         name,
         group_name=GROUPS[name],
         owners=[OWNERS[GROUPS[name]]],
         kinds=set(kinds),
         freshness_policy=freshness_policy,
-        description=description or f"One row: {_lowered(defined.comment or name)}",
+        description=description or f"One row: {_lowered(described['comment'] or name)}",
         metadata={
-            "dagster/column_schema": column_schema(defined),
-            "dagster/table_name": f"{defined.schema}.{defined.name}",
+            "dagster/column_schema": _column_schema(described["columns"]),
+            "dagster/table_name": f"lightfast.{table}",
         },
         **options,
     )
 
 
-def column_schema(table: Table) -> dg.TableSchema:
+def code_version(asset: str) -> str:
+    """The versions of the rules behind an asset: Dagster marks what older rules made as stale."""
+    version: str = _described()["code_versions"][asset]
+    return version
+
+
+@cache
+def _described() -> dict[str, Any]:
+    """What `lightfast docs` wrote of tables and rules.
+
+    To load the definitions of tables and the providers' rules takes as long as to load Dagster, and every
+    run would pay for it.
+    """
+    described: dict[str, Any] = json.loads(
+        resources.files(__package__).joinpath("described.json").read_bytes()
+    )
+    return described
+
+
+def _column_schema(columns: Sequence[Mapping[str, Any]]) -> dg.TableSchema:
     """Columns with their Postgres types and comments."""
-    unique = {
-        next(iter(constraint.columns)).name
-        for constraint in table.constraints
-        if isinstance(constraint, UniqueConstraint) and len(constraint.columns) == 1
-    }
-    if len(table.primary_key.columns) == 1:
-        unique.add(next(iter(table.primary_key.columns)).name)
     return dg.TableSchema(
         columns=[
             dg.TableColumn(
-                name=column.name,
-                type=column.type.compile(_DIALECT).lower(),
-                description=column.comment,
+                name=column["name"],
+                type=column["type"],
+                description=column["comment"],
                 constraints=dg.TableColumnConstraints(
-                    nullable=bool(column.nullable),
-                    unique=column.name in unique,
+                    nullable=column["nullable"], unique=column["unique"]
                 ),
             )
-            for column in table.columns
+            for column in columns
         ]
     )
 

@@ -7,15 +7,13 @@ import dagster as dg
 
 from lightfast_pipelines.assets._metadata import (
     bars,
+    code_version,
     counts_of_run,
     preview,
     table_rows,
     table_spec,
 )
 from lightfast_pipelines.assets._turn import progress_log, turn
-from lightfast_pipelines.inbox.pending import profile_sizes
-from lightfast_pipelines.inbox.rule_versions import code_version
-from lightfast_pipelines.people.profiles import update_profiles
 from lightfast_pipelines.store.database import Database
 
 
@@ -34,6 +32,9 @@ def actor_profiles(
     context: dg.AssetExecutionContext, database: dg.ResourceParam[Database]
 ) -> Iterator[dg.MaterializeResult[None]]:
     """One row: what a person or bot does in a workspace. Written again when the evidence changed."""
+    from lightfast_pipelines.inbox.pending import profile_sizes
+    from lightfast_pipelines.people.profiles import update_profiles
+
     with turn(context, database, "profiles") as conn:
         if conn is None:
             return

@@ -5,12 +5,13 @@ Two assets of one step: clusters are decided from actors, so one run decides act
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from lightfast_pipelines.assets._metadata import (
     bars,
+    code_version,
     counts_of_run,
     masked,
     preview,
@@ -18,14 +19,12 @@ from lightfast_pipelines.assets._metadata import (
     table_spec,
 )
 from lightfast_pipelines.assets._turn import progress_log, turn
-from lightfast_pipelines.clustering.consolidation import ConsolidationReport, consolidate
-from lightfast_pipelines.inbox.pending import cluster_sizes
-from lightfast_pipelines.inbox.rule_versions import code_version
-from lightfast_pipelines.people.decisions import count_decisions
-from lightfast_pipelines.people.organisations import PeopleReport
-from lightfast_pipelines.people.review_list import count_doubtful
 from lightfast_pipelines.resources.models import Embedder
 from lightfast_pipelines.store.database import Database
+
+if TYPE_CHECKING:
+    from lightfast_pipelines.clustering.consolidation import ConsolidationReport
+    from lightfast_pipelines.people.organisations import PeopleReport
 
 
 @dg.multi_asset(
@@ -62,6 +61,11 @@ def actors_and_clusters(
     embedder: dg.ResourceParam[Embedder],
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Decides the actors of every organisation and the clusters of every workspace that changed."""
+    from lightfast_pipelines.clustering.consolidation import consolidate
+    from lightfast_pipelines.inbox.pending import cluster_sizes
+    from lightfast_pipelines.people.decisions import count_decisions
+    from lightfast_pipelines.people.review_list import count_doubtful
+
     with turn(context, database, "consolidation") as conn:
         if conn is None:
             return
@@ -89,7 +93,7 @@ def actors_and_clusters(
     )
 
 
-def _of_people(people: PeopleReport) -> dict[str, Any]:
+def _of_people(people: "PeopleReport") -> dict[str, Any]:
     return {
         "organisations_of_run": len(people.decided),
         "identities_of_run": sum(organisation.identities for organisation in people.decided),
@@ -99,7 +103,7 @@ def _of_people(people: PeopleReport) -> dict[str, Any]:
     }
 
 
-def _of_clusters(report: ConsolidationReport) -> dict[str, Any]:
+def _of_clusters(report: "ConsolidationReport") -> dict[str, Any]:
     return {
         **counts_of_run(report, "workspaces", "observations"),
         "moved": report.moved,

@@ -4,11 +4,17 @@ They are one multi_asset that cannot be subsetted, as their rows are committed t
 """
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from lightfast_pipelines.assets._days import show_days
-from lightfast_pipelines.assets._metadata import NEW_WORK, table_rows, table_spec
+from lightfast_pipelines.assets._metadata import (
+    NEW_WORK,
+    code_version,
+    table_rows,
+    table_spec,
+)
 from lightfast_pipelines.assets._turn import (
     asked_by_sensor,
     days_of,
@@ -16,16 +22,13 @@ from lightfast_pipelines.assets._turn import (
     progress_log,
     turn,
 )
-from lightfast_pipelines.capture.queue.batches import CaptureReport
-from lightfast_pipelines.capture.queue.session import Bounds, reprocess, take_arriving, take_waiting
-from lightfast_pipelines.inbox.rule_versions import code_version
 from lightfast_pipelines.partitions import DAILY
 from lightfast_pipelines.resources.database import PENDING_TAG
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Connection, Database
-from lightfast_pipelines.store.day_rows import rows_of_days
-from lightfast_pipelines.store.locks import let_others_in
-from lightfast_pipelines.store.time_limit import TimeLimit
+
+if TYPE_CHECKING:
+    from lightfast_pipelines.capture.queue.batches import CaptureReport
 
 TABLES = (
     "observations",
@@ -66,6 +69,8 @@ def capture(
     context: dg.AssetExecutionContext, database: dg.ResourceParam[Database]
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Reprocesses the run's days; a run that the sensor asked for takes only waiting deliveries."""
+    from lightfast_pipelines.store.day_rows import rows_of_days
+
     with turn(context, database, "capture") as conn:
         if conn is None:
             return
@@ -82,7 +87,16 @@ def capture(
         yield dg.MaterializeResult(asset_key=table, metadata={"dagster/row_count": row_count})
 
 
-def _captured(context: dg.AssetExecutionContext, conn: Connection) -> CaptureReport:
+def _captured(context: dg.AssetExecutionContext, conn: Connection) -> "CaptureReport":
+    from lightfast_pipelines.capture.queue.session import (
+        Bounds,
+        reprocess,
+        take_arriving,
+        take_waiting,
+    )
+    from lightfast_pipelines.store.locks import let_others_in
+    from lightfast_pipelines.store.time_limit import TimeLimit
+
     days, batch_rows = days_taken(context, conn), settings().batch_rows
     time_limit = TimeLimit(batch=settings().batch_seconds)
     progress: Callable[[int], None] = progress_log(context, "deliveries")

@@ -7,6 +7,7 @@ import dagster as dg
 
 from lightfast_pipelines.assets._metadata import (
     bars,
+    code_version,
     counts_of_run,
     masked,
     preview,
@@ -14,10 +15,6 @@ from lightfast_pipelines.assets._metadata import (
     table_spec,
 )
 from lightfast_pipelines.assets._turn import progress_log, turn
-from lightfast_pipelines.clustering.summaries import summarize_clusters
-from lightfast_pipelines.clustering.summary_questions import ask_for_summaries
-from lightfast_pipelines.inbox.pending import summary_sizes
-from lightfast_pipelines.inbox.rule_versions import code_version
 from lightfast_pipelines.resources.language import Language
 from lightfast_pipelines.store.database import Database
 
@@ -44,6 +41,10 @@ def cluster_summaries(
     language: dg.ResourceParam[Language],
 ) -> Iterator[dg.MaterializeResult[None]]:
     """One row: a cluster's summary. Written where there is none, or a fifth of the members changed."""
+    from lightfast_pipelines.clustering.summaries import summarize_clusters
+    from lightfast_pipelines.clustering.summary_questions import ask_for_summaries
+    from lightfast_pipelines.inbox.pending import summary_sizes
+
     with turn(context, database, "summaries") as conn:
         if conn is None:
             return

@@ -5,13 +5,14 @@ from collections.abc import Iterator
 import dagster as dg
 
 from lightfast_pipelines.assets._days import show_days
-from lightfast_pipelines.assets._metadata import table_rows, table_spec
+from lightfast_pipelines.assets._metadata import (
+    code_version,
+    table_rows,
+    table_spec,
+)
 from lightfast_pipelines.assets._turn import days_of, stage_options, turn
-from lightfast_pipelines.clustering.provisional import assign_provisional
-from lightfast_pipelines.inbox.rule_versions import code_version
 from lightfast_pipelines.partitions import DAILY
 from lightfast_pipelines.store.database import Database
-from lightfast_pipelines.store.day_rows import rows_of_days
 
 
 @dg.multi_asset(
@@ -28,6 +29,9 @@ def clusters(
     context: dg.AssetExecutionContext, database: dg.ResourceParam[Database]
 ) -> Iterator[dg.MaterializeResult[None]]:
     """One row: observations that are one piece of work. Takes the days' observations without one."""
+    from lightfast_pipelines.clustering.provisional import assign_provisional
+    from lightfast_pipelines.store.day_rows import rows_of_days
+
     with turn(context, database, "clusters") as conn:
         if conn is None:
             return

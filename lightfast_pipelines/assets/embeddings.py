@@ -7,11 +7,9 @@ import dagster as dg
 from lightfast_pipelines.assets._days import show_days
 from lightfast_pipelines.assets._metadata import table_rows, table_spec
 from lightfast_pipelines.assets._turn import days_of, stage_options, turn
-from lightfast_pipelines.embedding.stage import embed_pending
 from lightfast_pipelines.partitions import DAILY
 from lightfast_pipelines.resources.models import Embedder, VectorIndexFactory
 from lightfast_pipelines.store.database import Database
-from lightfast_pipelines.store.day_rows import rows_of_days
 
 
 @dg.multi_asset(
@@ -37,6 +35,9 @@ def embeddings(
     vector_index: dg.ResourceParam[VectorIndexFactory],
 ) -> Iterator[dg.MaterializeResult[None]]:
     """One row: a vector. Takes the days' observations that have none of the current model."""
+    from lightfast_pipelines.embedding.stage import embed_pending
+    from lightfast_pipelines.store.day_rows import rows_of_days
+
     with turn(context, database, "embeddings") as conn:
         if conn is None:
             return

@@ -1,18 +1,19 @@
 """Vectors of significant observations by the hosted model, where a key turns one on."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from lightfast_pipelines.assets._days import give_own_timestamps
 from lightfast_pipelines.assets._metadata import counts_of_run, table_spec
 from lightfast_pipelines.assets._turn import days_of, stage_options, turn
-from lightfast_pipelines.embedding.hosted_stage import HostedReport, embed_hosted
-from lightfast_pipelines.embedding.openai_embedder import EMBEDDER_IS_OFF
 from lightfast_pipelines.partitions import DAILY
 from lightfast_pipelines.resources.models import HostedEmbedding, VectorIndexFactory
 from lightfast_pipelines.store.database import Database
-from lightfast_pipelines.store.hosted_vectors import catch_up, hosted_progress
+
+if TYPE_CHECKING:
+    from lightfast_pipelines.embedding.hosted_stage import HostedReport
 
 # A run by hand may come before the schedule has seen a new model.
 _EXAMINE_SECONDS = 60.0
@@ -41,6 +42,10 @@ def hosted_embeddings(
     vector_index: dg.ResourceParam[VectorIndexFactory],
 ) -> Iterator[dg.MaterializeResult[None]]:
     """One row: a vector that costs money. Takes the days' significant observations that have none."""
+    from lightfast_pipelines.embedding.hosted_stage import embed_hosted
+    from lightfast_pipelines.embedding.openai_embedder import EMBEDDER_IS_OFF
+    from lightfast_pipelines.store.hosted_vectors import catch_up, hosted_progress
+
     embedder = hosted_embedding.embedder
     if embedder is None:
         context.log.info("No hosted model is on: %s.", EMBEDDER_IS_OFF)
@@ -77,7 +82,7 @@ def hosted_embeddings(
     )
 
 
-def _end_if_unavailable(context: dg.AssetExecutionContext, report: HostedReport) -> None:
+def _end_if_unavailable(context: dg.AssetExecutionContext, report: "HostedReport") -> None:
     """Fails the run if the service gave nothing; what was embedded before an outage is a result."""
     if report.unavailable is None:
         return

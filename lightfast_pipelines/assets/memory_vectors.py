@@ -5,20 +5,15 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from lightfast_pipelines.assets._metadata import counts_of_run, table_rows, table_spec
-from lightfast_pipelines.assets._turn import progress_log, turn
-from lightfast_pipelines.embedding.layers import (
-    DERIVED_LAYERS,
-    LayersReport,
-    layers_due,
-    make_hosted_layers,
-    make_layers,
+from lightfast_pipelines.assets._metadata import (
+    code_version,
+    counts_of_run,
+    table_rows,
+    table_spec,
 )
-from lightfast_pipelines.inbox.rule_versions import code_version
+from lightfast_pipelines.assets._turn import progress_log, turn
 from lightfast_pipelines.resources.models import Embedder, HostedEmbedding
 from lightfast_pipelines.store.database import Database
-from lightfast_pipelines.store.locks import let_others_in
-from lightfast_pipelines.store.model_pauses import pause_in_force
 
 
 @dg.multi_asset(
@@ -39,6 +34,16 @@ def memory_vectors(
     hosted_embedding: dg.ResourceParam[HostedEmbedding],
 ) -> Iterator[dg.MaterializeResult[None]]:
     """One row: the vector of a cluster, a person or an entity. Takes the changes that wait."""
+    from lightfast_pipelines.embedding.layers import (
+        DERIVED_LAYERS,
+        LayersReport,
+        layers_due,
+        make_hosted_layers,
+        make_layers,
+    )
+    from lightfast_pipelines.store.locks import let_others_in
+    from lightfast_pipelines.store.model_pauses import pause_in_force
+
     with turn(context, database, "layers") as conn:
         if conn is None:
             return

@@ -7,12 +7,9 @@ import dagster as dg
 
 from lightfast_pipelines.assets._metadata import counts_of_run, table_rows, table_spec
 from lightfast_pipelines.assets._turn import progress_log, turn
-from lightfast_pipelines.language.stage import answer_observations
-from lightfast_pipelines.language.status import language_status
 from lightfast_pipelines.resources.language import Language
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Database
-from lightfast_pipelines.store.locks import let_others_in
 
 
 @dg.multi_asset(
@@ -35,6 +32,10 @@ def model_answers(
     language: dg.ResourceParam[Language],
 ) -> Iterator[dg.MaterializeResult[None]]:
     """One row: an answer. Asks about significant observations that have none, within the day's budget."""
+    from lightfast_pipelines.language.stage import answer_observations
+    from lightfast_pipelines.language.status import language_status
+    from lightfast_pipelines.store.locks import let_others_in
+
     with turn(context, database, "language") as conn:
         if conn is None:
             return

@@ -2,23 +2,18 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from lightfast_pipelines.assets._metadata import counts_of_run, listing, table_spec
 from lightfast_pipelines.assets._turn import progress_log, turn
-from lightfast_pipelines.embedding.index import LAYERS, IndexAway, IndexUnusable
-from lightfast_pipelines.embedding.pinecone_index import INDEX_IS_OFF
-from lightfast_pipelines.embedding.projection import ProjectionReport, project
-from lightfast_pipelines.embedding.projection_comparison import (
-    Comparison,
-    compare,
-    workspaces_to_compare,
-)
 from lightfast_pipelines.resources.models import Embedder, HostedEmbedding, HostedIndexing
 from lightfast_pipelines.store.database import Database
-from lightfast_pipelines.store.locks import job_lock, let_others_in
+
+if TYPE_CHECKING:
+    from lightfast_pipelines.embedding.projection import ProjectionReport
+    from lightfast_pipelines.embedding.projection_comparison import Comparison
 
 ASSET = dg.AssetKey("vector_index")
 
@@ -46,6 +41,10 @@ def vector_index(
     hosted_index: dg.ResourceParam[HostedIndexing],
 ) -> Iterator[dg.MaterializeResult[None]]:
     """One row: the hosted index. Sends and deletes there what changed here."""
+    from lightfast_pipelines.embedding.pinecone_index import INDEX_IS_OFF
+    from lightfast_pipelines.embedding.projection import project
+    from lightfast_pipelines.store.locks import let_others_in
+
     if hosted_index.index is None:
         context.log.info("No hosted index is on: %s.", INDEX_IS_OFF)
         return
@@ -69,7 +68,9 @@ def vector_index(
     )
 
 
-def _counts(report: ProjectionReport) -> dict[str, Any]:
+def _counts(report: "ProjectionReport") -> dict[str, Any]:
+    from lightfast_pipelines.embedding.index import LAYERS
+
     return {
         "waiting": report.waiting,
         **counts_of_run(report, "refused"),
@@ -93,6 +94,11 @@ def vector_index_agrees(
     hosted_index: dg.ResourceParam[HostedIndexing],
 ) -> dg.AssetCheckResult:
     """Compares each workspace once a day, a bounded number of vectors in a run."""
+    from lightfast_pipelines.embedding.index import IndexAway, IndexUnusable
+    from lightfast_pipelines.embedding.pinecone_index import INDEX_IS_OFF
+    from lightfast_pipelines.embedding.projection_comparison import compare, workspaces_to_compare
+    from lightfast_pipelines.store.locks import job_lock
+
     if hosted_index.index is None:
         return dg.AssetCheckResult(passed=True, metadata={"note": f"off: {INDEX_IS_OFF}"})
     now, model = datetime.now(UTC), (hosted_embedding.embedder or embedder).name
@@ -121,7 +127,7 @@ def vector_index_agrees(
     )
 
 
-def _row(comparison: Comparison) -> dict[str, object]:
+def _row(comparison: "Comparison") -> dict[str, object]:
     return {
         "workspace": comparison.workspace,
         "vectors": comparison.vectors,

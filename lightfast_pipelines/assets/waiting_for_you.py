@@ -3,14 +3,16 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from lightfast_pipelines.assets._groups import GROUPS, OWNERS
 from lightfast_pipelines.assets._metadata import listing
-from lightfast_pipelines.inbox.waiting import WaitingForYou
-from lightfast_pipelines.inbox.waiting import waiting_for_you as read_waiting
 from lightfast_pipelines.store.database import Database
+
+if TYPE_CHECKING:
+    from lightfast_pipelines.inbox.waiting import WaitingForYou
 
 ASSET = dg.AssetKey("waiting_for_you")
 FINGERPRINT = "fingerprint"
@@ -54,6 +56,8 @@ waiting_spec = dg.AssetSpec(
 @dg.multi_asset(specs=[waiting_spec])
 def waiting_for_you(database: dg.ResourceParam[Database]) -> dg.MaterializeResult[None]:
     """One row: something that only a person can settle."""
+    from lightfast_pipelines.inbox.waiting import waiting_for_you as read_waiting
+
     now = datetime.now(UTC)
     with database.connect("pipeline", application_name="lightfast waiting") as conn:
         waiting = read_waiting(conn, now=now)
@@ -123,13 +127,15 @@ def age(passed: timedelta) -> str:
 )
 def after_waiting(database: dg.ResourceParam[Database]) -> Iterator[dg.AssetCheckResult]:
     """Warns only, as nothing is lost and no later run can settle it."""
+    from lightfast_pipelines.inbox.waiting import waiting_for_you as read_waiting
+
     now = datetime.now(UTC)
     with database.connect("pipeline", application_name="lightfast check") as conn:
         waiting = read_waiting(conn, now=now)
     yield from forgotten(waiting, now)
 
 
-def forgotten(waiting: WaitingForYou, now: datetime) -> Iterator[dg.AssetCheckResult]:
+def forgotten(waiting: "WaitingForYou", now: datetime) -> Iterator[dg.AssetCheckResult]:
     """The results of the three checks."""
     for name, oldest, patience, count in (
         (

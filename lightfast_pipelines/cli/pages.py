@@ -1,10 +1,12 @@
 """The generated parts of docs/: the data dictionary, the providers' events and shared facts, the settings.
 
-The code states all of their content: comments on tables, declared events, descriptions of settings.
+The code states all of their content: comments on tables, declared events, descriptions of settings. The
+code location reads one of them, `assets/described.json`, because tables and rules load slowly.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -15,6 +17,8 @@ SETTINGS_BEGIN = "<!-- settings: written by `lightfast docs` -->"
 SETTINGS_END = "<!-- end of settings -->"
 FACTS_BEGIN = "<!-- facts: written by `lightfast docs` -->"
 FACTS_END = "<!-- end of facts -->"
+
+DESCRIBED = CHECKOUT / "lightfast_pipelines" / "assets" / "described.json"
 
 _VIEW_COMMENT = re.compile(r"COMMENT ON VIEW lightfast\.(\w+) IS\s+'((?:[^']|'')*)'")
 _FUNCTION_COMMENT = re.compile(
@@ -30,6 +34,7 @@ def stale_pages(docs: Path = CHECKOUT / "docs") -> dict[Path, str]:
         docs / "events.md": events_page(),
         operations: with_settings(operations.read_text() if operations.exists() else ""),
         history: with_facts(history.read_text() if history.exists() else ""),
+        DESCRIBED: described(),
     }
     return {
         page: text for page, text in texts.items() if not page.exists() or page.read_text() != text
@@ -75,6 +80,50 @@ def data_dictionary() -> str:
     )
     parts.append(values_section(read_vocabulary(CHECKOUT / "docs" / "vocabulary.json")))
     return "\n\n".join(parts) + "\n"
+
+
+def described() -> str:
+    """JSON for the code location: code versions of assets, and tables with their columns, one a line."""
+    from sqlalchemy import UniqueConstraint
+    from sqlalchemy.dialects import postgresql
+
+    from lightfast_pipelines.assets.capture import TABLES
+    from lightfast_pipelines.inbox.rule_versions import RULES_OF_ASSETS, code_version
+    from lightfast_pipelines.store.tables import metadata
+
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    versions = json.dumps(
+        {asset: code_version(asset) for asset in sorted({*TABLES, *RULES_OF_ASSETS})}, indent=1
+    )
+    parts = []
+    for table in sorted(metadata.tables.values(), key=lambda table: table.name):
+        keys = [
+            constraint.columns.keys()
+            for constraint in table.constraints
+            if isinstance(constraint, UniqueConstraint)
+        ]
+        alone = {
+            columns[0] for columns in (*keys, table.primary_key.columns.keys()) if len(columns) == 1
+        }
+        columns = [
+            json.dumps(
+                {
+                    "name": column.name,
+                    "type": column.type.compile(dialect=dialect).lower(),
+                    "nullable": bool(column.nullable),
+                    "unique": column.name in alone,
+                    "comment": column.comment,
+                },
+                ensure_ascii=False,
+            )
+            for column in table.columns
+        ]
+        name, comment = json.dumps(table.name), json.dumps(table.comment, ensure_ascii=False)
+        parts.append(
+            f'{name}: {{"comment": {comment}, "columns": [\n  ' + ",\n  ".join(columns) + "\n]}"
+        )
+    tables = ",\n".join(parts)
+    return f'{{"code_versions": {versions},\n"tables": {{{tables}}}}}\n'
 
 
 def events_page() -> str:

@@ -11,10 +11,10 @@ from lightfast_pipelines.domain.summaries import RULE_VERSION as SUMMARY_RULES
 from lightfast_pipelines.domain.views import RULE_VERSION as VIEW_RULES
 from lightfast_pipelines.providers import discover
 
-__all__ = ["CLUSTER_RULES", "Rules", "code_version", "current_rules"]
+__all__ = ["CLUSTER_RULES", "RULES_OF_ASSETS", "Rules", "code_version", "current_rules"]
 
 # Assets that depend on rules other than the providers'. Actors are decided together with clusters.
-_RULES_OF_ASSETS = {
+RULES_OF_ASSETS = {
     "actors": f"clusters {CLUSTER_RULES}",
     "clusters": f"clusters {CLUSTER_RULES}",
     "cluster_consolidation": f"clusters {CLUSTER_RULES}",
@@ -55,7 +55,7 @@ def code_version(asset: str) -> str:
     >>> code_version("cluster_summaries")
     'summaries 1'
     """
-    rules = _RULES_OF_ASSETS.get(asset)
+    rules = RULES_OF_ASSETS.get(asset)
     return rules or ", ".join(f"{name} {version}" for name, version in _provider_rules())
 
 

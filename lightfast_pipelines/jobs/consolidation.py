@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from lightfast_pipelines.inbox.pending import workspaces_due
-from lightfast_pipelines.inbox.rule_versions import CLUSTER_RULES
 from lightfast_pipelines.jobs.when_due import job_with_schedule, while_workspaces_are_due
+from lightfast_pipelines.store.database import Connection
+
+
+def _workspaces(conn: Connection) -> int:
+    from lightfast_pipelines.inbox.pending import workspaces_due
+    from lightfast_pipelines.inbox.rule_versions import CLUSTER_RULES
+
+    return workspaces_due(conn, cluster_rule_version=CLUSTER_RULES)
+
 
 consolidation, consolidation_when_due = job_with_schedule(
     "consolidation",
@@ -16,8 +23,5 @@ consolidation, consolidation_when_due = job_with_schedule(
     max_runtime=timedelta(hours=2),
     cron="*/5 * * * *",
     when="Every five minutes, and only where a workspace changed.",
-    due=while_workspaces_are_due(
-        lambda conn: workspaces_due(conn, cluster_rule_version=CLUSTER_RULES),
-        otherwise="no workspace has changed",
-    ),
+    due=while_workspaces_are_due(_workspaces, otherwise="no workspace has changed"),
 )

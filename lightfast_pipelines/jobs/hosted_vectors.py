@@ -10,14 +10,11 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from lightfast_pipelines.embedding.openai_embedder import EMBEDDER_IS_OFF, openai_embedder
 from lightfast_pipelines.jobs.when_due import job_with_schedule
 from lightfast_pipelines.partitions import first_day, range_tags, today
 from lightfast_pipelines.resources.database import PENDING_TAG
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.hosted_vectors import catch_up, days_waiting, set_model
-from lightfast_pipelines.store.model_pauses import pause_in_force
 
 # Of a tick, which has a minute: half a million observations.
 _EXAMINE_SECONDS = 5.0
@@ -25,6 +22,10 @@ _EXAMINE_SECONDS = 5.0
 
 def _due(_context: dg.ScheduleEvaluationContext, conn: Connection) -> Mapping[str, str] | str:
     """Tags of a run over the newest days that wait, or why there is none."""
+    from lightfast_pipelines.embedding.openai_embedder import EMBEDDER_IS_OFF, openai_embedder
+    from lightfast_pipelines.store.hosted_vectors import catch_up, days_waiting, set_model
+    from lightfast_pipelines.store.model_pauses import pause_in_force
+
     embedder = openai_embedder(settings())
     if embedder is None:
         set_model(conn, None)

@@ -8,19 +8,19 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from lightfast_pipelines.assets.vector_index import vector_index_agrees
-from lightfast_pipelines.embedding.openai_embedder import openai_embedder
-from lightfast_pipelines.embedding.pinecone_index import INDEX_IS_OFF, pinecone_index
-from lightfast_pipelines.embedding.projection import changes_waiting
-from lightfast_pipelines.embedding.projection_comparison import workspaces_to_compare
-from lightfast_pipelines.embedding.projection_state import forget_abandoned, read_state
-from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
 from lightfast_pipelines.jobs.when_due import job_with_schedule, schedule_when_due, scheduled_tags
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.model_pauses import pause_in_force
 
 
 def _due(_context: dg.ScheduleEvaluationContext, conn: Connection) -> Mapping[str, str] | str:
+    from lightfast_pipelines.embedding.openai_embedder import openai_embedder
+    from lightfast_pipelines.embedding.pinecone_index import INDEX_IS_OFF, pinecone_index
+    from lightfast_pipelines.embedding.projection import changes_waiting
+    from lightfast_pipelines.embedding.projection_state import forget_abandoned, read_state
+    from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
+    from lightfast_pipelines.store.model_pauses import pause_in_force
+
     now, index = datetime.now(UTC), pinecone_index(settings())
     if index is None:
         if forget_abandoned(conn, now):
@@ -63,6 +63,10 @@ index_comparison = dg.define_asset_job(
 def _to_compare(
     _context: dg.ScheduleEvaluationContext, conn: Connection
 ) -> Mapping[str, str] | str:
+    from lightfast_pipelines.embedding.pinecone_index import INDEX_IS_OFF, pinecone_index
+    from lightfast_pipelines.embedding.projection_comparison import workspaces_to_compare
+    from lightfast_pipelines.embedding.projection_state import read_state
+
     if pinecone_index(settings()) is None:
         return INDEX_IS_OFF
     state = read_state(conn)

@@ -8,13 +8,14 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from lightfast_pipelines.jobs.when_due import job_with_schedule
-from lightfast_pipelines.language.claude import language_of
-from lightfast_pipelines.language.status import why_nothing_is_due
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Connection
 
 
 def _due(_context: dg.ScheduleEvaluationContext, conn: Connection) -> Mapping[str, str] | str:
+    from lightfast_pipelines.language.claude import language_of
+    from lightfast_pipelines.language.status import why_nothing_is_due
+
     return why_nothing_is_due(conn, language_of(settings()), datetime.now(UTC)) or {}
 
 

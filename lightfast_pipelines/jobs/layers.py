@@ -7,15 +7,16 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from lightfast_pipelines.embedding.layers import layers_due
-from lightfast_pipelines.embedding.openai_embedder import openai_embedder
 from lightfast_pipelines.jobs.when_due import job_with_schedule
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.model_pauses import pause_in_force
 
 
 def _due(_context: dg.ScheduleEvaluationContext, conn: Connection) -> Mapping[str, str] | str:
+    from lightfast_pipelines.embedding.layers import layers_due
+    from lightfast_pipelines.embedding.openai_embedder import openai_embedder
+    from lightfast_pipelines.store.model_pauses import pause_in_force
+
     if layers_due(conn):
         return {}
     embedder = openai_embedder(settings())

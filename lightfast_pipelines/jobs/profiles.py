@@ -5,7 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 from lightfast_pipelines.jobs.when_due import job_with_schedule, while_workspaces_are_due
-from lightfast_pipelines.people.profiles import workspaces_due
+from lightfast_pipelines.store.database import Connection
+
+
+def _workspaces(conn: Connection) -> int:
+    from lightfast_pipelines.people.profiles import workspaces_due
+
+    return workspaces_due(conn)
+
 
 profiles, profiles_when_due = job_with_schedule(
     "profiles",
@@ -15,6 +22,6 @@ profiles, profiles_when_due = job_with_schedule(
     cron="8-59/15 * * * *",
     when="Every quarter of an hour, and only where something changed in an organisation.",
     due=while_workspaces_are_due(
-        workspaces_due, otherwise="nothing has changed since the profiles were written"
+        _workspaces, otherwise="nothing has changed since the profiles were written"
     ),
 )

@@ -7,21 +7,28 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from lightfast_pipelines.clustering.summaries import workspaces_due
-from lightfast_pipelines.clustering.summary_questions import summaries_due
-from lightfast_pipelines.domain.language_summaries import PURPOSE
 from lightfast_pipelines.jobs.when_due import job_with_schedule, while_workspaces_are_due
-from lightfast_pipelines.language.claude import language_of
-from lightfast_pipelines.language.status import why_not_now
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Connection
 
+
+def _workspaces(conn: Connection) -> int:
+    from lightfast_pipelines.clustering.summaries import workspaces_due
+
+    return workspaces_due(conn)
+
+
 _due_by_rules = while_workspaces_are_due(
-    workspaces_due, otherwise="no clusters were decided since the summaries were written"
+    _workspaces, otherwise="no clusters were decided since the summaries were written"
 )
 
 
 def _due(context: dg.ScheduleEvaluationContext, conn: Connection) -> Mapping[str, str] | str:
+    from lightfast_pipelines.clustering.summary_questions import summaries_due
+    from lightfast_pipelines.domain.language_summaries import PURPOSE
+    from lightfast_pipelines.language.claude import language_of
+    from lightfast_pipelines.language.status import why_not_now
+
     tags_or_reason = _due_by_rules(context, conn)
     if not isinstance(tags_or_reason, str):
         return tags_or_reason

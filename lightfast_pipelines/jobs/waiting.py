@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from lightfast_pipelines.assets.waiting_for_you import ASSET, FINGERPRINT
-from lightfast_pipelines.inbox.waiting import waiting_for_you
 from lightfast_pipelines.jobs.when_due import materialized_with, schedule_when_due, scheduled_tags
 from lightfast_pipelines.store.database import Connection
 
@@ -24,6 +23,8 @@ waiting = dg.define_asset_job(
 
 
 def _due(context: dg.ScheduleEvaluationContext, conn: Connection) -> Mapping[str, str] | str:
+    from lightfast_pipelines.inbox.waiting import waiting_for_you
+
     now = datetime.now(UTC)
     current = waiting_for_you(conn, now=now).fingerprint
     listed_at = materialized_with(context.instance, ASSET, FINGERPRINT, current)

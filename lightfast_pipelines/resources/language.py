@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dagster as dg
 
-from lightfast_pipelines.language.claude import language_of
 from lightfast_pipelines.language.port import Language
 from lightfast_pipelines.settings import settings
 
@@ -15,4 +14,6 @@ class LanguageResource(dg.ConfigurableResource[Language]):
     """Claude if ANTHROPIC_API_KEY is set; no configuration of Dagster's holds the key."""
 
     def create_resource(self, context: dg.InitResourceContext) -> Language:  # noqa: ARG002
+        from lightfast_pipelines.language.claude import language_of
+
         return language_of(settings())

@@ -1,4 +1,7 @@
-"""Hands out the embedder and the vector index that the settings choose."""
+"""Hands out the embedder and the vector index that the settings choose.
+
+The clients are imported where they are made: most processes need none of them.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,6 @@ import dagster as dg
 
 from lightfast_pipelines.embedding.embedder import Embedder, HostedEmbedder
 from lightfast_pipelines.embedding.index import HostedIndex, VectorIndex
-from lightfast_pipelines.embedding.openai_embedder import openai_embedder
-from lightfast_pipelines.embedding.pgvector import PgVectorIndex
-from lightfast_pipelines.embedding.pinecone_index import pinecone_index
-from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Connection
 
@@ -23,6 +22,8 @@ class EmbedderResource(dg.ConfigurableResource[Embedder]):
     """The local embedder: needs no key and no network."""
 
     def create_resource(self, context: dg.InitResourceContext) -> Embedder:  # noqa: ARG002
+        from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
+
         return WordLlamaEmbedder()
 
 
@@ -38,6 +39,8 @@ class HostedEmbeddingResource(dg.ConfigurableResource[HostedEmbedding]):
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[HostedEmbedding]:  # noqa: ARG002
+        from lightfast_pipelines.embedding.openai_embedder import openai_embedder
+
         embedder = openai_embedder(settings())
         try:
             yield HostedEmbedding(embedder)
@@ -61,6 +64,8 @@ class HostedIndexResource(dg.ConfigurableResource[HostedIndexing]):
         self,
         context: dg.InitResourceContext,  # noqa: ARG002
     ) -> Iterator[HostedIndexing]:
+        from lightfast_pipelines.embedding.pinecone_index import pinecone_index
+
         index = pinecone_index(settings())
         try:
             yield HostedIndexing(index)
@@ -73,6 +78,8 @@ class VectorIndexFactory:
     """Makes a vector index that writes through a given connection."""
 
     def on(self, conn: Connection) -> VectorIndex:
+        from lightfast_pipelines.embedding.pgvector import PgVectorIndex
+
         return PgVectorIndex(conn)
 
 

@@ -7,19 +7,16 @@ what to ask for.
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from lightfast_pipelines.capture.queue.lanes import NOT_LOOKED_AT, look
 from lightfast_pipelines.inbox.pending import (
     STAGE_LOCKS,
     days_waiting_for_long,
     days_with_work,
     oldest_days,
 )
-from lightfast_pipelines.inbox.requeue import requeue_outdated
-from lightfast_pipelines.inbox.rule_versions import Rules, current_rules
 from lightfast_pipelines.jobs.memory import JOB, memory
 from lightfast_pipelines.partitions import first_day, range_tags
 from lightfast_pipelines.resources.database import (
@@ -46,6 +43,9 @@ from lightfast_pipelines.store.locks import (
     present,
 )
 from lightfast_pipelines.store.partition_start import move_start_back
+
+if TYPE_CHECKING:
+    from lightfast_pipelines.inbox.rule_versions import Rules
 
 # Dagster gives a tick one minute; queries that take longer than this fail the tick instead.
 TICK_QUERY_SECONDS = 20
@@ -75,6 +75,9 @@ def new_payloads(
     database: dg.ResourceParam[Database],
     embedder: dg.ResourceParam[Embedder],
 ) -> dg.SensorResult:
+    # Runs load this module too, and need no rules for it.
+    from lightfast_pipelines.inbox.rule_versions import current_rules
+
     now = datetime.now(UTC)
     cursor: dict[str, Any] = json.loads(context.cursor or "{}")
     with database.connect("pipeline", application_name="lightfast sensor") as conn:
@@ -91,11 +94,13 @@ def new_payloads(
 def _choose(
     conn: Connection,
     instance: dg.DagsterInstance,
-    rules: Rules,
+    rules: "Rules",
     cursor: dict[str, Any],
     now: datetime,
 ) -> Choice:
     """What to ask for. Remembers in the cursor the rules under which no outdated work was left."""
+    from lightfast_pipelines.inbox.requeue import requeue_outdated
+
     exactly = cursor.get("rules") != rules.name
     if exactly:
         # The rules changed: deliveries that older rules read go back into the queue, once.
@@ -124,6 +129,8 @@ def _choose(
 
 def _turns(conn: Connection, cursor: Mapping[str, Any], today: date) -> Turns:
     """Whose older days wait. Asked only while no run captures, so no row of the queue is locked."""
+    from lightfast_pipelines.capture.queue.lanes import NOT_LOOKED_AT, look
+
     before = today - timedelta(days=1)
     oldest = oldest_days(conn, before)
     if None in oldest:
