@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from lightfast_pipelines.domain.secrets.shapes import SHAPES
+from lightfast_pipelines.domain.secrets.shapes import COMMON_SHAPES, SHAPES
 from lightfast_pipelines.domain.secrets.spoken import may_be_spoken
 
 # A digit or many capitals, which names in programs do not have.
@@ -116,6 +116,10 @@ _MARK = re.compile(r"[_.-](?=[A-Za-z0-9_+/=-]{8})")
 _BEGIN = r"(?:(?<![A-Za-z0-9])|(?<=%[0-9A-Fa-f]{2})|(?<=\\[nrt]))"
 _END = r"(?![A-Za-z0-9])"
 _SHAPES = tuple((anchor, re.compile(f"{_BEGIN}(?:{shape})")) for anchor, shape in SHAPES)
+_COMMON_SHAPES = tuple(
+    (anchor, re.compile(narrower), re.compile(f"{_BEGIN}(?:{shape})"))
+    for anchor, narrower, shape in COMMON_SHAPES
+)
 
 
 def may_hold_secret(text: str) -> bool:
@@ -127,6 +131,9 @@ def may_hold_secret(text: str) -> bool:
         return True
     for anchor, shape in _SHAPES:
         if anchor in text and shape.search(text) is not None:
+            return True
+    for anchor, narrower, shape in _COMMON_SHAPES:
+        if anchor in text and narrower.search(text) is not None and shape.search(text) is not None:
             return True
     for anchor, pattern in _OF_LIBRARY:
         if anchor in text and (pattern is None or pattern.search(text) is not None):
@@ -198,7 +205,7 @@ def formats() -> tuple[tuple[re.Pattern[str], int], ...]:
         *((pattern, _END) for pattern in TwilioKeyDetector.denylist),
     ]
     prefixed = "|".join(f"(?:{_alternatives(tuple(p.split()))})(?:{b})" for p, b in _PREFIXED)
-    others = "|".join(pattern for _, pattern in SHAPES)
+    others = "|".join(shape for *_, shape in (*SHAPES, *COMMON_SHAPES))
     return (
         (re.compile(f"{_BEGIN}(?:{prefixed}|{others})"), 0),
         (re.compile(f"{_BEGIN}(?:{_alternatives(tuple(_CUT_SHORT.split()))}){_CUT}"), 0),
