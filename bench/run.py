@@ -31,7 +31,10 @@ class Benchmark:
     quick: Sequence[str] = ()
 
 
-BENCHMARKS = (Benchmark("imports"),)
+BENCHMARKS = (
+    Benchmark("imports"),
+    Benchmark("capture", quick=("--rounds", "1")),
+)
 
 
 def main() -> int:
