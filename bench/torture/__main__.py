@@ -29,7 +29,7 @@ from bench.torture.deliveries import plan
 from bench.torture.disk import SmallDisk
 from bench.torture.faults import Injected, Rig, inject
 from bench.torture.proxy import CuttingProxy
-from bench.torture.schedule import KINDS, make_schedule
+from bench.torture.schedule import KINDS, RUN_KINDS, WORKER_KINDS, make_schedule
 from bench.torture.sender import Sender, SendingReport
 from bench.torture.stack import SECRET, SECRETS, Stack, UpstairsError
 from lightfast_pipelines.embedded_postgres import EmbeddedPostgres
@@ -53,10 +53,14 @@ class Torture:
         self.logs.mkdir()
         self.disk = SmallDisk(folder / "home")
         self.clock = MovableClock(folder)
-        self.stack = Stack(folder / "home", self.logs, self.clock.environment())
+        # Every second seed has a worker, which captures in the place of Dagster's runs.
+        self.with_worker = options.worker if options.worker is not None else self.seed % 2 == 0
+        environment = {"LIGHTFAST_WORKER": "1"} if self.with_worker else {}
+        self.stack = Stack(folder / "home", self.logs, environment | self.clock.environment())
         self.reference = folder / "reference"
         self.skipped = self._skipped()
-        kinds = [kind for kind in options.only or KINDS if kind not in self.skipped]
+        every = (*KINDS, *(WORKER_KINDS if self.with_worker else RUN_KINDS))
+        kinds = [kind for kind in options.only or every if kind not in self.skipped]
         self.schedule = make_schedule(self.seed, options.seconds, kinds, more=options.more)
         count = int(options.rate * options.seconds)
         self.planned = plan(self.seed, count, options.seconds, datetime.now(UTC).date())
@@ -71,7 +75,7 @@ class Torture:
         for kind, reason in self.skipped.items():
             say(f"SKIPPED: no {kind}: {reason}")
         self._prepare()
-        say("`lightfast up` starts")
+        say(f"`lightfast up` starts, {'with' if self.with_worker else 'without'} a worker")
         self.stack.start()
         await self.stack.wait_until_ready(self.patience)
         report = await self._torture()
@@ -194,7 +198,17 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=85.0, help="of load and faults")
     parser.add_argument("--rate", type=float, default=25.0, help="deliveries a second")
     parser.add_argument("--more", type=int, default=3, help="faults beside one of each kind")
-    parser.add_argument("--only", choices=KINDS, action="append", help="this fault; repeatable")
+    parser.add_argument(
+        "--only",
+        choices=(*KINDS, *WORKER_KINDS, *RUN_KINDS),
+        action="append",
+        help="this fault; repeatable",
+    )
+    parser.add_argument(
+        "--worker",
+        action=argparse.BooleanOptionalAction,
+        help="run `up` with a worker or without; default: with one for an even seed",
+    )
     parser.add_argument("--patience", type=float, default=180.0, help="seconds for each wait")
     parser.add_argument("--keep", action="store_true", help="keep the logs if all is well, too")
     options = parser.parse_args()

@@ -126,7 +126,9 @@ def _poisoned(each: Planned, poison: str, chance: random.Random) -> Planned:
         scene = _PLAIN
     body = POISONS[poison](json.loads(scene.body), chance)
     number = chance.randrange(10**9)
-    other = replace(scene, body=body, delivery_id=f"poison-{number}", trick=None)
+    # A delivery of Vercel's carries its id in the body.
+    delivery_id = scene.delivery_id if scene.provider == "vercel" else f"poison-{number}"
+    other = replace(scene, body=body, delivery_id=delivery_id)
     return Planned(other, each.tenant, kind=f"poison: {poison}")
 
 

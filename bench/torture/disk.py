@@ -10,7 +10,7 @@ import os
 import subprocess
 from pathlib import Path
 
-_MEGABYTES = 1536
+_MEGABYTES = 768
 _PIECE = 1 << 20
 
 

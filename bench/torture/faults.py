@@ -82,7 +82,7 @@ def _kill(find: Callable[[Rig, float], psutil.Process | None]) -> Callable[..., 
                 with suppress(psutil.NoSuchProcess):
                     name = _name(process)
                     process.kill()
-                    return f"{name} (pid {process.pid})"
+                    return f"{name} {process.pid}".strip()
             await asyncio.sleep(0.2)
         return ""
 
@@ -90,8 +90,10 @@ def _kill(find: Callable[[Rig, float], psutil.Process | None]) -> Callable[..., 
 
 
 def _name(process: psutil.Process) -> str:
-    command = process.cmdline()
-    return command[0] if len(command) == 1 else " ".join(command[1:5])[:70]
+    """A session of the database by its title, any other program by its arguments."""
+    command = " ".join(process.cmdline())
+    title = command.partition("postgres: ")[2].strip()
+    return title or (process.name() if "postgres" in process.name() else "")
 
 
 def _program(name: str) -> Callable[[Rig, float], psutil.Process | None]:
@@ -108,21 +110,29 @@ async def _suspend(processes: Sequence[psutil.Process], seconds: float) -> str:
         with suppress(psutil.NoSuchProcess):
             process.suspend()
             suspended.append(process)
+    if not suspended:
+        return ""
     try:
         await asyncio.sleep(seconds)
     finally:
         for process in suspended:
             with suppress(psutil.NoSuchProcess):
                 process.resume()
-    return f"{len(suspended)} processes" if suspended else ""
+    return f"{len(suspended)} suspended"
 
 
-async def _hang_database(rig: Rig, fault: Fault) -> str:
-    return await _suspend(await asyncio.to_thread(rig.stack.database), fault.seconds)
+def _hang(find: Callable[[Rig], Sequence[psutil.Process]]) -> Callable[..., Awaitable[str]]:
+    """A fault that suspends what `find` finds, as soon as there is any."""
 
+    async def hang(rig: Rig, fault: Fault) -> str:
+        deadline = time.monotonic() + TARGET_SECONDS
+        while time.monotonic() < deadline:
+            if what := await _suspend(await asyncio.to_thread(find, rig), fault.seconds):
+                return what
+            await asyncio.sleep(0.2)
+        return ""
 
-async def _hang_receiver(rig: Rig, fault: Fault) -> str:
-    return await _suspend(await asyncio.to_thread(rig.stack.named, "receiver"), fault.seconds)
+    return hang
 
 
 async def _end_sessions(rig: Rig, fault: Fault) -> str:
@@ -193,8 +203,11 @@ _FAULTS: dict[str, Callable[[Rig, Fault], Awaitable[str]]] = {
     "kill code server": _kill(_program("dagster-code-server")),
     "kill run": _kill(lambda rig, choice: _pick(rig.stack.runs(), choice)),
     "kill up": _kill(lambda rig, _: rig.stack.up()),
-    "hang database": _hang_database,
-    "hang receiver": _hang_receiver,
+    "kill worker": _kill(_program("worker")),
+    "hang database": _hang(lambda rig: rig.stack.database()),
+    "hang receiver": _hang(lambda rig: rig.stack.named("receiver")),
+    "hang worker": _hang(lambda rig: rig.stack.named("worker")),
+    "hang run": _hang(lambda rig: rig.stack.runs()),
     "end sessions": _end_sessions,
     "cut connections": _cut_connections,
     "full disk": _full_disk,

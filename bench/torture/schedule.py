@@ -16,7 +16,6 @@ KINDS = (
     "kill guardian",
     "kill daemon",
     "kill code server",
-    "kill run",
     "kill up",
     "hang database",
     "hang receiver",
@@ -26,12 +25,17 @@ KINDS = (
     "clock jump",
     "slow clients",
 )
+# What captures: with a worker there is hardly ever a run.
+WORKER_KINDS = ("kill worker", "hang worker")
+RUN_KINDS = ("kill run", "hang run")
 
 # How long a fault lasts, for those that last: at least and at most, in seconds.
 # The receiver gives a statement 9 seconds, so that a database may hang for less or for more.
 _LASTING = {
     "hang database": (2.0, 12.0),
     "hang receiver": (2.0, 12.0),
+    "hang worker": (2.0, 12.0),
+    "hang run": (2.0, 12.0),
     "cut connections": (3.0, 6.0),
     "full disk": (3.0, 8.0),
     "clock jump": (4.0, 8.0),
@@ -55,9 +59,7 @@ class Fault:
         return f"{self.number:>2}. at {self.at:5.1f} s: {self.kind}{lasts}"
 
 
-def make_schedule(
-    seed: int, seconds: float, kinds: Sequence[str] = KINDS, *, more: int = 0
-) -> list[Fault]:
+def make_schedule(seed: int, seconds: float, kinds: Sequence[str], *, more: int = 0) -> list[Fault]:
     """Each kind once and `more` of any kind, in random order, spread over `seconds`."""
     chance = random.Random(f"faults {seed}")
     wanted = [*kinds, *chance.choices(kinds, k=more)]

@@ -64,7 +64,8 @@ def _show_arrivals(
     instance: dg.DagsterInstance, conn: Connection, cursor: dict[str, Any], now: datetime
 ) -> int:
     """Reports new deliveries on raw_payloads by day, and moves the cursor past them."""
-    if now.timestamp() - cursor.get("reported_at", 0.0) < ARRIVALS_SECONDS:
+    # A time to come means that the clock was set back since.
+    if 0.0 <= now.timestamp() - cursor.get("reported_at", 0.0) < ARRIVALS_SECONDS:
         return 0
     arrivals = arrivals_since(conn, cursor.get("reported_id", 0))
     if not arrivals.days:

@@ -116,8 +116,8 @@ class Child:
         code = self.process.poll()
         if code is None:
             how = (
-                "runs but no longer works (it does not answer, is suspended, or has lost a process that it "
-                "needs), and is ended"
+                "runs but no longer works (it does not answer, is suspended, has lost a process that it "
+                "needs, or the machine's clock was set back), and is ended"
             )
         elif code < 0:
             how = f"was killed by signal {-code}"

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from pathlib import Path
 
 import dagster as dg
 
 from lightfast_pipelines.cli.console import show
+from lightfast_pipelines.cli.stack.future_ticks import forget_future_ticks
 from lightfast_pipelines.resources.database import LOST_TAG, PENDING_TAG
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Database, open_database
@@ -72,6 +74,8 @@ def main() -> None:
     alone = configured.is_embedded and configured.dagster_database_url is None
     with open_database(configured, migrate=False) as database, dg.DagsterInstance.get() as instance:
         ended = end_lost_runs(instance, database, sys.argv[1], alone=alone)
+        # An earlier start may have had another clock, and Dagster is imported only once here.
+        forget_future_ticks(instance, time.time())
     if ended:
         show(f"ended {len(ended)} runs whose processes are gone: {', '.join(sorted(ended))}")
 

@@ -25,6 +25,7 @@ from lightfast_pipelines.cli.stack import warden
 from lightfast_pipelines.cli.stack.addresses import free_port, in_url, open_ui_warning
 from lightfast_pipelines.cli.stack.answering import Answering, answers, is_not_suspended
 from lightfast_pipelines.cli.stack.children import Children, StopRequest
+from lightfast_pipelines.cli.stack.clock_set_back import ClockGoesOn
 from lightfast_pipelines.cli.stack.code_server import (
     CODE_LOCATION,
     HasCode,
@@ -235,6 +236,17 @@ def _start(
         for line in (ended.stdout if ended.returncode == 0 else ended.stderr).splitlines()[-1:]:
             say(line)
 
+    def forget_future_ticks() -> None:
+        # If the database is down, the daemon waits for the time of its last tick.
+        subprocess.run(
+            [sys.executable, "-m", "lightfast_pipelines.cli.stack.future_ticks"],
+            env=environment_of("pipeline", environment),
+            cwd=_folder(home),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+
     def before_code_server() -> None:
         socket_path.unlink(missing_ok=True)
         end_runs_of_code_server()
@@ -244,17 +256,26 @@ def _start(
         "dagster-webserver": answers(f"{stack.dagster_url}/server_info"),
     }
 
+    before_restart = {
+        "dagster-code-server": before_code_server,
+        "dagster-daemon": forget_future_ticks,
+    }
+
     def start(name: str) -> None:
         role: Role = "receiver" if name == "receiver" else "pipeline"
-        serves_code = name == "dagster-code-server"
-        has_code, is_at_work = HasCode(), Answering(health_checks.get(name, is_not_suspended))
+        own_checks: dict[str, Callable[[subprocess.Popen[bytes]], bool]] = {
+            "dagster-code-server": HasCode(),
+            "dagster-daemon": ClockGoesOn(),
+        }
+        is_whole = own_checks.get(name)
+        is_at_work = Answering(health_checks.get(name, is_not_suspended))
         children.start(
             name,
             commands[name],
             environment=environment_of(role, environment),
             folder=_folder(home),
-            works=lambda process: (not serves_code or has_code(process)) and is_at_work(process),
-            before_restart=before_code_server if serves_code else None,
+            works=lambda process: (is_whole is None or is_whole(process)) and is_at_work(process),
+            before_restart=before_restart.get(name),
             is_vital=name == "receiver",
         )
 

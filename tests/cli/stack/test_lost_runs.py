@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import dagster as dg
 import psycopg
 import pytest
 
 from lightfast_pipelines.cli.stack.lost_runs import WHY, end_lost_runs
-from lightfast_pipelines.embedded_postgres import Lease
 from lightfast_pipelines.resources.database import PENDING_TAG
 from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.locks import job_lock
 
-ROOT = Path(__file__).resolve().parents[3]
 OURS = "code-0a1b2c3d.sock"
 STARTED = dg.DagsterRunStatus.STARTED
 STARTING = dg.DagsterRunStatus.STARTING
@@ -32,19 +28,6 @@ def nothing() -> None:
 @dg.job
 def idle() -> None:
     nothing()
-
-
-@pytest.fixture(scope="module")
-def instance(
-    postgres: Lease, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dg.DagsterInstance]:
-    folder = tmp_path_factory.mktemp("dagster")
-    shutil.copy(ROOT / "dagster.yaml", folder)
-    url = postgres.url("dagster", "lightfast_migrator")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LIGHTFAST_DAGSTER_URL", "postgresql+psycopg2://" + url.partition("://")[2])
-        with dg.DagsterInstance.from_config(str(folder)) as made:
-            yield made
 
 
 def launched_by(socket: str) -> dict[str, str]:
