@@ -33,6 +33,7 @@ from bench.torture.schedule import KINDS, RUN_KINDS, WORKER_KINDS, make_schedule
 from bench.torture.sender import Sender, SendingReport
 from bench.torture.stack import SECRET, SECRETS, Stack, UpstairsError
 from lightfast_pipelines.embedded_postgres import EmbeddedPostgres
+from lightfast_pipelines.cli.stack.dagster_api import is_idle
 from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
 from lightfast_pipelines.inbox.pending import waiting
 from lightfast_pipelines.inbox.rule_versions import CLUSTER_RULES
@@ -144,11 +145,14 @@ class Torture:
             while True:
                 backlog = waiting(conn, model=model, cluster_rule_version=CLUSTER_RULES)
                 conn.rollback()
-                if not backlog.deliveries + backlog.unembedded + backlog.unclustered:
-                    say("nothing is waiting any more")
+                left = backlog.deliveries + backlog.unembedded + backlog.unclustered
+                if not left and is_idle(f"http://127.0.0.1:{self.stack.dagster_port}"):
+                    say("nothing is waiting any more, and no run is unfinished")
                     return
                 if time.monotonic() > deadline:
-                    self.faults.append(f"still waiting after {self.patience:.0f} s: {backlog}")
+                    self.faults.append(
+                        f"after {self.patience:.0f} s something still waits, or a run is unfinished: {backlog}"
+                    )
                     return
                 await asyncio.sleep(1.0)
 

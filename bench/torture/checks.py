@@ -11,7 +11,7 @@ from typing import Any
 
 from bench.torture.faults import Injected
 from bench.torture.memory import Memory, Stored
-from bench.torture.sender import SendingReport
+from bench.torture.sender import Answered, SendingReport
 from bench.torture.stack import Stack
 
 _SHOWN = 5
@@ -26,11 +26,7 @@ def sending_faults(report: SendingReport) -> Iterator[str]:
 
 def loss_faults(report: SendingReport, memory: Memory) -> Iterator[str]:
     """Everything that was answered is stored once, and nothing else is."""
-    answered: set[Stored] = set()
-    for each in report.answered:
-        if 200 <= each.status < 300:
-            scene = each.planned.scene
-            answered.add((scene.provider, scene.delivery_id, hashlib.sha256(each.body).digest()))
+    answered = {stored_key(each) for each in report.answered if 200 <= each.status < 300}
     yield from _some(
         "answered and not stored", (_name(key) for key in answered - set(memory.stored))
     )
@@ -116,24 +112,26 @@ def measure_recovery(
 ) -> None:
     """Notes for each fault how long it took until deliveries were answered, and captured, again."""
     accepted = [each for each in report.answered if 200 <= each.status < 300]
+    first_sent: dict[Stored, float] = {}
+    for each in accepted:
+        key = stored_key(each)
+        first_sent[key] = min(first_sent.get(key, each.sent_at), each.sent_at)
     for fault in injected:
-        later = [each for each in accepted if each.sent_at >= fault.ended]
-        if later:
-            fault.answered_after = min(each.answered_at for each in later) - fault.ended
-        times = [
+        answered_at = [each.answered_at for each in accepted if each.sent_at >= fault.ended]
+        captured_at = [
             captured[key]
-            for each in later
-            if (
-                key := (
-                    each.planned.scene.provider,
-                    each.planned.scene.delivery_id,
-                    hashlib.sha256(each.body).digest(),
-                )
-            )
-            in captured
+            for key, sent_at in first_sent.items()
+            if sent_at >= fault.ended and key in captured
         ]
-        if times:
-            fault.captured_after = min(times) - fault.ended
+        if answered_at:
+            fault.answered_after = min(answered_at) - fault.ended
+        if captured_at:
+            fault.captured_after = min(captured_at) - fault.ended
+
+
+def stored_key(answered: Answered) -> Stored:
+    scene = answered.planned.scene
+    return scene.provider, scene.delivery_id, hashlib.sha256(answered.body).digest()
 
 
 def table(injected: Sequence[Injected], skipped: Mapping[str, str]) -> Iterator[str]:
