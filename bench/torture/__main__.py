@@ -32,8 +32,8 @@ from bench.torture.proxy import CuttingProxy
 from bench.torture.schedule import KINDS, RUN_KINDS, WORKER_KINDS, make_schedule
 from bench.torture.sender import Sender, SendingReport
 from bench.torture.stack import SECRET, SECRETS, Stack, UpstairsError
-from lightfast_pipelines.embedded_postgres import EmbeddedPostgres
 from lightfast_pipelines.cli.stack.dagster_api import is_idle
+from lightfast_pipelines.embedded_postgres import EmbeddedPostgres
 from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
 from lightfast_pipelines.inbox.pending import waiting
 from lightfast_pipelines.inbox.rule_versions import CLUSTER_RULES
