@@ -14,7 +14,7 @@ from lightfast_pipelines.capture.collecting import collect_statements
 from lightfast_pipelines.capture.facts import fold_facts
 from lightfast_pipelines.capture.kept_readings import KeptReadings
 from lightfast_pipelines.capture.raw_payloads import RawPayload
-from lightfast_pipelines.capture.reading import read_payloads
+from lightfast_pipelines.capture.reading_ahead import ReadingAhead
 from lightfast_pipelines.capture.repeats import without_repeats
 from lightfast_pipelines.capture.routing import route
 from lightfast_pipelines.capture.series import settle_series
@@ -25,14 +25,19 @@ from lightfast_pipelines.store.locks import share_routing
 
 
 def capture_batch(
-    conn: Connection, taken: Sequence[RawPayload], now: datetime, kept: KeptReadings
+    conn: Connection,
+    taken: Sequence[RawPayload],
+    now: datetime,
+    kept: KeptReadings,
+    ahead: ReadingAhead | None = None,
 ) -> BatchResult:
-    """Writes everything that these payloads state, in the open transaction.
+    """Writes everything that these payloads state, in the open transaction; `ahead` may have read some of
+    them.
 
     The stages hand on, in order: read payloads, routed payloads, statements, facts, written rows.
     """
+    read = (ahead or ReadingAhead()).read(taken)
     share_routing(conn)
-    read = read_payloads(taken)
     routed, displaced = without_repeats(conn, route(conn, read))
     renamed = apply_changes(conn, routed, displaced)
     statements = collect_statements(conn, routed, kept)

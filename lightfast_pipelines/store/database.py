@@ -18,6 +18,7 @@ from lightfast_pipelines.settings.addresses import shown, with_options
 from lightfast_pipelines.settings.home import problem_of
 from lightfast_pipelines.store.dagster_schema import prepare_dagster_schema
 from lightfast_pipelines.store.logins import SETTINGS, Role, check_logins, no_login
+from lightfast_pipelines.store.meanwhile import WorkingConnection
 from lightfast_pipelines.store.migrate import check_revision, current_revision
 from lightfast_pipelines.store.migrate import migrate as migrate_schema
 from lightfast_pipelines.store.requirements import EXTENSION_SCHEMAS, check_server
@@ -156,7 +157,7 @@ class Database:
 
     def _connect(self, role: Role, autocommit: bool, name: str, check: str) -> Connection:
         options = f"{check} {_STOPPED}" if self.is_embedded else f"{check} {_STOPPED} {_KEEPALIVES}"
-        return psycopg.connect(
+        return WorkingConnection.connect(
             with_options(self.url(role), options),
             autocommit=autocommit,
             application_name=name,

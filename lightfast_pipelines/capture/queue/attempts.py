@@ -45,6 +45,18 @@ def take_back(conn: Connection, raws: Sequence[RawPayload]) -> None:
     conn.commit()
 
 
+def waits_again(conn: Connection, under_way: Sequence[RawPayload]) -> bool:
+    """Whether payloads wait that were attempted before, besides those under way."""
+    [(waits,)] = conn.execute(
+        """
+        SELECT EXISTS (
+          SELECT FROM lightfast.raw_queue WHERE attempts > 0 AND raw_payload_id <> ALL(%s))
+        """,
+        ([raw.id for raw in under_way],),
+    ).fetchall()
+    return bool(waits)
+
+
 def _count(conn: Connection, raws: Sequence[RawPayload], change: int) -> None:
     conn.execute(
         "UPDATE lightfast.raw_queue SET attempts = attempts + %s WHERE raw_payload_id = ANY(%s)",

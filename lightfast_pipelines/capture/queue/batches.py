@@ -2,7 +2,7 @@
 
 A process killed anywhere loses nothing: what is not committed still waits. The caller holds the job lock
 `capture`. A batch that fails is narrowed down to the payload at fault; `capture/batch.py` decides what a
-batch writes.
+batch writes. The payloads of the next batch are read while Postgres works on the present one.
 """
 
 from __future__ import annotations
@@ -25,13 +25,16 @@ from lightfast_pipelines.capture.queue.attempts import (
     begin,
     others_go_through,
     take_back,
+    waits_again,
 )
 from lightfast_pipelines.capture.queue.dead_letters import dead_letters
 from lightfast_pipelines.capture.queue.taking import take, take_again
 from lightfast_pipelines.capture.raw_payloads import RawPayload
+from lightfast_pipelines.capture.reading_ahead import ReadingAhead
 from lightfast_pipelines.capture.writers.outcomes import write_outcomes
 from lightfast_pipelines.inbox.faults import describe_error, is_fault_of_payload
 from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.meanwhile import meanwhile
 from lightfast_pipelines.store.time_limit import OutOfTime, TimeLimit, within
 
 _log = logging.getLogger(__name__)
@@ -40,6 +43,8 @@ _TIME_LIMIT = TimeLimit()
 # How many batches may fail in a row before any payload was ever captured. Then either the machine is at
 # fault, or the next run finds the payload at fault, because it takes smaller batches.
 _MOST_UNPROVEN = 4
+# A batch this small is over before reading ahead would pay.
+_FEW = 20
 _ENDED_THE_PROCESS = (
     "the process that captured it ended each time (killed, out of memory, or a crash), "
     "while other payloads go through"
@@ -110,19 +115,24 @@ def capture(  # noqa: PLR0913 - limits and collaborators, all passed by name
     """
     started = time.perf_counter()
     report = CaptureReport()
-    batches = _Batches(conn, now, KeptReadings() if kept is None else kept, time_limit)
-    while report.deliveries < max_rows:
-        results = batches.next(days, min(batch_rows, max_rows - report.deliveries))
-        if results is None:
-            break
-        for result in results:
-            report.add_batch(result)
-        if progress is not None:
-            progress(sum(len(result.raw_ids) for result in results))
-        if batches.ran_out_of_time and report.deliveries:
-            break
-        if max_bytes is not None and batches.bytes >= max_bytes:
-            break
+    batches = _Batches(
+        conn, now, KeptReadings() if kept is None else kept, time_limit, max_rows, max_bytes
+    )
+    try:
+        while report.deliveries < max_rows:
+            results = batches.next(days, min(batch_rows, max_rows - report.deliveries))
+            if results is None:
+                break
+            for result in results:
+                report.add_batch(result)
+            if progress is not None:
+                progress(sum(len(result.raw_ids) for result in results))
+            if batches.ran_out_of_time and report.deliveries:
+                break
+            if batches.is_slice_full:
+                break
+    finally:
+        batches.give_back()
     report.more = _is_waiting(conn, days)
     report.seconds = time.perf_counter() - started
     return report
@@ -137,14 +147,29 @@ def _is_waiting(conn: Connection, days: Sequence[date] | None) -> bool:
     return bool(row and row[0])
 
 
+def _size(raws: Sequence[RawPayload]) -> int:
+    return sum(len(raw.body or b"") for raw in raws)
+
+
 class _Batches:
     """One batch after the other; a batch that fails is narrowed down to the payload at fault."""
 
     def __init__(
-        self, conn: Connection, now: datetime, kept: KeptReadings, time_limit: TimeLimit
+        self,
+        conn: Connection,
+        now: datetime,
+        kept: KeptReadings,
+        time_limit: TimeLimit,
+        max_rows: int,
+        max_bytes: int | None,
     ) -> None:
         self.ran_out_of_time = False
-        self.bytes = 0
+        self._max_rows = max_rows
+        self._max_bytes = max_bytes
+        self._rows = 0
+        self._bytes = 0
+        self._following: Sequence[RawPayload] = ()
+        self._ahead = ReadingAhead()
         self._conn = conn
         self._now = now
         self._kept = kept
@@ -157,15 +182,50 @@ class _Batches:
 
         New payloads and those that were attempted before take turns, so that neither kind delays the other.
         """
+        if self._following:
+            raws, self._following = self._following, ()
+            return self._capture_begun(raws, days, rows)
         for again in (self._again, not self._again):
             raws = (take_again if again else take)(self._conn, days, rows)
             if raws:
                 self._again = not again
-                return self._attempt(raws)
+                return self._attempt(raws, days, rows)
         self._conn.rollback()
         return None
 
-    def _attempt(self, raws: Sequence[RawPayload]) -> list[BatchResult]:
+    @property
+    def is_slice_full(self) -> bool:
+        return self._max_bytes is not None and self._bytes >= self._max_bytes
+
+    def give_back(self) -> None:
+        """Gives back the batch that was taken ahead, if it was not captured."""
+        if self._following and not self._conn.closed:
+            with suppress(psycopg.Error):
+                self._conn.rollback()
+                take_back(self._conn, self._following)
+        self._following = ()
+
+    def _take_following(
+        self, raws: Sequence[RawPayload], days: Sequence[date] | None, rows: int
+    ) -> None:
+        """Takes the batch that follows this one, so that it can be read meanwhile.
+
+        Only new payloads follow new ones, and only while none is waiting that was attempted before: whatever
+        ends the process is then narrowed down as if there were no batch ahead, and an innocent payload has
+        one attempt more at most.
+        """
+        rows = min(rows, self._max_rows - self._rows)
+        if len(raws) < _FEW or raws[0].attempts or rows <= 0 or self.is_slice_full:
+            return
+        if waits_again(self._conn, raws):
+            return
+        self._following = take(self._conn, days, rows)
+        if self._following:
+            self._begin(self._following)
+
+    def _attempt(
+        self, raws: Sequence[RawPayload], days: Sequence[date] | None, rows: int
+    ) -> list[BatchResult]:
         if raws[0].attempts >= MOST_ATTEMPTS and self._others_go_through(raws):
             # No attempt ended with an error, or the payload would be a dead letter by now.
             _log.error(
@@ -173,10 +233,22 @@ class _Batches:
             )
             reason = f"{_ENDED_THE_PROCESS} ({raws[0].attempts} attempts)"
             return [self._make_dead_letters(raws[0], reason, is_safe=False)]
-        self.bytes += sum(len(raw.body or b"") for raw in raws)
+        self._begin(raws)
+        return self._capture_begun(raws, days, rows)
+
+    def _begin(self, raws: Sequence[RawPayload]) -> None:
+        self._rows += len(raws)
+        self._bytes += _size(raws)
         begin(self._conn, raws)
+
+    def _capture_begun(
+        self, raws: Sequence[RawPayload], days: Sequence[date] | None, rows: int
+    ) -> list[BatchResult]:
+        read_before, self._ahead = self._ahead, ReadingAhead()
+        self._take_following(raws, days, rows)
+        self._ahead = ReadingAhead(self._following)
         try:
-            return self._capture(raws)
+            return self._capture(raws, read_before)
         except Exception:
             raise
         except BaseException:
@@ -186,12 +258,16 @@ class _Batches:
                 take_back(self._conn, raws)
             raise
 
-    def _capture(self, raws: Sequence[RawPayload]) -> list[BatchResult]:
+    def _capture(self, raws: Sequence[RawPayload], readings: ReadingAhead) -> list[BatchResult]:
         """Captures the batch in one transaction; if that fails, in halves, or later in smaller batches."""
         try:
-            with within(self._conn, self._seconds(raws)):
-                result = capture_batch(self._conn, raws, self._now, self._kept)
-            self._conn.commit()
+            with (
+                within(self._conn, self._seconds([*raws, *self._following])),
+                meanwhile(self._conn, self._ahead.read_one),
+            ):
+                result = capture_batch(self._conn, raws, self._now, self._kept, readings)
+            with meanwhile(self._conn, self._ahead.read_one):
+                self._conn.commit()
         except Exception as error:
             if self._conn.closed:
                 raise
@@ -206,7 +282,7 @@ class _Batches:
                 describe_error(error),
             )
             middle = len(raws) // 2
-            return self._capture(raws[:middle]) + self._capture(raws[middle:])
+            return self._capture(raws[:middle], readings) + self._capture(raws[middle:], readings)
         self._unproven = 0
         return [result]
 
@@ -239,7 +315,7 @@ class _Batches:
         return others_go_through(self._conn, raws, try_out)
 
     def _seconds(self, raws: Sequence[RawPayload]) -> float:
-        return self._time_limit.of(len(raws), sum(len(raw.body or b"") for raw in raws))
+        return self._time_limit.of(len(raws), _size(raws))
 
     def _make_dead_letters(
         self, raw: RawPayload, reason: str, *, is_safe: bool = True

@@ -19,8 +19,8 @@ from lightfast_pipelines.store.locks import let_others_in
 from lightfast_pipelines.store.time_limit import TimeLimit
 
 # A slice is a few seconds of work; the time is checked between slices.
-SLICE_ROWS = 2_000
-SLICE_BYTES = 16 * 1024 * 1024
+SLICE_ROWS = 4_000
+SLICE_BYTES = 32 * 1024 * 1024
 _TIME_LIMIT = TimeLimit()
 
 
