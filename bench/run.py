@@ -34,6 +34,7 @@ class Benchmark:
 BENCHMARKS = (
     Benchmark("imports"),
     Benchmark("capture", quick=("--rounds", "1")),
+    Benchmark("idle", quick=("--minutes", "5")),
 )
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from lightfast_pipelines.jobs.when_due import job_with_schedule
+from lightfast_pipelines.jobs.when_due import cron_of_service, job_with_schedule
 from lightfast_pipelines.partitions import first_day, range_tags, today
 from lightfast_pipelines.resources.database import PENDING_TAG
 from lightfast_pipelines.settings import settings
@@ -47,7 +47,10 @@ hosted_vectors, hosted_vectors_when_due = job_with_schedule(
     "hosted_embeddings",
     description="Embeds significant observations by the hosted model; a run takes a bounded number.",
     max_runtime=timedelta(hours=2),
-    cron="* * * * *",
-    when="Every minute, and only while observations wait for a vector of the hosted model.",
+    cron=cron_of_service("* * * * *", is_on=settings().openai_api_key is not None),
+    when=(
+        "Every minute where a key turns the hosted model on, and only while observations wait for its "
+        "vectors."
+    ),
     due=_due,
 )

@@ -8,7 +8,12 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from lightfast_pipelines.assets.vector_index import vector_index_agrees
-from lightfast_pipelines.jobs.when_due import job_with_schedule, schedule_when_due, scheduled_tags
+from lightfast_pipelines.jobs.when_due import (
+    cron_of_service,
+    job_with_schedule,
+    schedule_when_due,
+    scheduled_tags,
+)
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Connection
 
@@ -39,7 +44,9 @@ def _due(_context: dg.ScheduleEvaluationContext, conn: Connection) -> Mapping[st
 
 
 def _has_gone(conn: Connection) -> bool:
-    return bool(conn.execute("SELECT FROM lightfast.hosted_namespaces WHERE is_gone").fetchone())
+    gone = conn.execute("SELECT FROM lightfast.hosted_namespaces WHERE is_gone LIMIT 1")
+    # A row without columns is an empty tuple.
+    return gone.fetchone() is not None
 
 
 index, index_when_due = job_with_schedule(
@@ -47,7 +54,7 @@ index, index_when_due = job_with_schedule(
     "vector_index",
     description="Sends to the hosted index what changed, and deletes there what is gone.",
     max_runtime=timedelta(hours=12),
-    cron="*/5 * * * *",
+    cron=cron_of_service("*/5 * * * *", is_on=settings().pinecone_api_key is not None),
     when="Every five minutes, and only where a key turns a hosted index on and something changed.",
     due=_due,
 )

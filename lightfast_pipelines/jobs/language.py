@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from lightfast_pipelines.jobs.when_due import job_with_schedule
+from lightfast_pipelines.jobs.when_due import cron_of_service, job_with_schedule
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Connection
 
@@ -24,7 +24,7 @@ language, language_when_due = job_with_schedule(
     "model_answers",
     description="Asks the language model about significant observations that it has not answered.",
     max_runtime=timedelta(hours=1),
-    cron="1-59/5 * * * *",
+    cron=cron_of_service("1-59/5 * * * *", is_on=settings().anthropic_api_key is not None),
     when="Every five minutes, if a model is on, is not paused, and a question is open.",
     due=_due,
 )

@@ -41,6 +41,14 @@ def always(_context: dg.ScheduleEvaluationContext, _conn: Connection) -> Mapping
     return {}
 
 
+def cron_of_service(cron: str, *, is_on: bool) -> str:
+    """`cron` for the schedule of a hosted service that is on; hourly for one that is off.
+
+    The settings are read once in a process, so a new key needs new processes anyway.
+    """
+    return cron if is_on else "50 * * * *"
+
+
 def while_workspaces_are_due(count: Callable[[Connection], int], otherwise: str) -> Due:
     """Due while `count` finds workspaces, whose number becomes a tag; `otherwise` is the reason not to
     run."""

@@ -10,7 +10,7 @@ _FIRST_LINE = 300
 @dg.run_failure_sensor(
     name="run_failures",
     default_status=dg.DefaultSensorStatus.RUNNING,
-    minimum_interval_seconds=30,
+    minimum_interval_seconds=60,
     description="Logs every failed run of any job as one line: job, days, step and error.",
 )
 def run_failures(context: dg.RunFailureSensorContext) -> None:

@@ -33,10 +33,10 @@ _TABLES_OF_ASSETS = {"cluster_consolidation": "clusters", "cluster_summaries": "
 
 @dg.sensor(
     name="work_outside_runs",
-    minimum_interval_seconds=20,
+    minimum_interval_seconds=ARRIVALS_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=(
-        "Every 20 s: shows the deliveries that arrived by day, and the days that were worked on "
+        "Every minute: shows the deliveries that arrived by day, and the days that were worked on "
         "outside of runs, such as by `lightfast process`."
     ),
 )

@@ -96,6 +96,14 @@ def processed_since(conn: Connection, since: datetime) -> list[int]:
     return [row[0] for row in rows]
 
 
+def has_captured_since(conn: Connection, since: datetime) -> bool:
+    """Whether any payload has been captured since then."""
+    captured = conn.execute(
+        "SELECT FROM lightfast.outcomes WHERE processed_at >= %s LIMIT 1", (since,)
+    )
+    return captured.fetchone() is not None
+
+
 def delivered_without_observation(conn: Connection, raw_ids: Sequence[int]) -> Breach:
     """The payloads among these that were delivered, but state no observation of their workspace."""
     return _breach(conn, _DELIVERED, raw_ids=list(raw_ids))

@@ -103,6 +103,10 @@ def test_the_schedule_asks_until_the_index_has_everything(
     assert isinstance(jobs.index_when_due(context), dg.RunRequest)
     run(instance, database, "index", connect(served))
     assert isinstance(jobs.index_when_due(context), dg.SkipReason)
+    # As when a workspace is removed: nothing of it is left that could change.
+    conn.execute("UPDATE lightfast.hosted_namespaces SET is_gone = true")
+    conn.commit()
+    assert isinstance(jobs.index_when_due(context), dg.RunRequest)
 
 
 @pytest.mark.usefixtures("with_key")

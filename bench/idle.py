@@ -1,0 +1,219 @@
+"""What a stack costs an hour while nothing happens: `python -m bench.idle [--minutes 20]`.
+
+It tells the demo's story in a home of its own, starts `lightfast up` there, waits until all of it is
+processed, and then only watches: runs, ticks, the event log, the write-ahead log and the processor time of
+each process. No key is set and no provider linked with a credential, so nothing calls out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import LiteralString
+
+import psutil
+import psycopg
+
+from bench.report import Measurement, Report, add_json_option, finish
+from lightfast_pipelines.embedded_postgres import EmbeddedPostgres
+from lightfast_pipelines.store.database import Connection
+
+MOST_RUNS = 15
+MOST_EVENT_MEGABYTES = 1.0
+_MB = 1_000_000
+_READY_SECONDS = 300
+# Command line -> what the table calls the process; the first that matches.
+_NAMES = {
+    "webhook_receiver": "receiver",
+    "code-server": "code server",
+    "dagster_ui": "webserver",
+    "dagster-daemon": "daemon",
+    "lightfast worker": "worker",
+    "postgres": "postgres",
+    "guardian": "guardian",
+    "warden": "warden",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the tables and processes say at one moment."""
+
+    at: float
+    wal: int
+    runs: int
+    events: tuple[int, int]
+    """Number of rows and their bytes."""
+    ticks: tuple[int, int]
+    sizes: dict[str, int] = field(default_factory=dict)
+    """Bytes of a table of Dagster's with its indexes."""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """CPU seconds by process, with those of ended children."""
+
+
+def read(home: Path, stack: psutil.Process) -> Reading:
+    server = EmbeddedPostgres(home)
+    url = server.url_if_running("dagster", "lightfast_migrator")
+    assert url is not None, "the database does not run"
+    with psycopg.connect(url) as conn:
+        wal = _one(conn, "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')")[0]
+        sizes = {
+            str(name): int(size)
+            for name, size in conn.execute(
+                "SELECT relname, pg_total_relation_size(oid) FROM pg_class"
+                " WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+            )
+        }
+        return Reading(
+            time.monotonic(),
+            int(wal),
+            int(_one(conn, "SELECT count(*) FROM runs")[0]),
+            _rows_and_bytes(conn, "event_logs"),
+            _rows_and_bytes(conn, "job_ticks"),
+            sizes,
+            _seconds([stack, psutil.Process(server.status().pid)]),
+        )
+
+
+def _one(conn: Connection, query: LiteralString) -> tuple[int, ...]:
+    row = conn.execute(query).fetchone()
+    assert row is not None
+    return tuple(int(value) for value in row)
+
+
+def _rows_and_bytes(conn: Connection, table: LiteralString) -> tuple[int, int]:
+    rows, size = _one(
+        conn,
+        f"SELECT count(*), coalesce(sum(pg_column_size(t.*)), 0) FROM {table} t",  # noqa: S608
+    )
+    return rows, size
+
+
+def _seconds(roots: list[psutil.Process]) -> Mapping[str, float]:
+    seconds: dict[str, float] = defaultdict(float)
+    for process in {each for root in roots for each in (root, *root.children(recursive=True))}:
+        try:
+            line, used = " ".join(process.cmdline()), process.cpu_times()
+        except psutil.Error:
+            continue
+        name = next((shown for part, shown in _NAMES.items() if part in line), "others")
+        seconds[name] += used.user + used.system + used.children_user + used.children_system
+    return seconds
+
+
+@contextmanager
+def stack_in(home: Path) -> Iterator[psutil.Process]:
+    """`lightfast up` in this home, with a demo's history, ready and with nothing to do."""
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("LIGHTFAST_")},
+        "LIGHTFAST_HOME": str(home),
+        "LIGHTFAST_RECEIVER_PORT": "0",
+        "LIGHTFAST_DAGSTER_PORT": "0",
+    }
+    lightfast = str(Path(sys.executable).parent / "lightfast")
+    log = home.parent / "output.log"
+    with log.open("wb") as output:
+        subprocess.run([lightfast, "demo", "--once"], env=environment, stdout=output,
+                       stderr=output, check=True)  # fmt: skip
+        up = subprocess.Popen([lightfast, "up"], env=environment, stdout=output, stderr=output)
+        try:
+            _wait_until_ready(up, log)
+            yield psutil.Process(up.pid)
+        finally:
+            up.send_signal(signal.SIGINT)
+            up.wait()
+            EmbeddedPostgres(home).stop(force=True)
+
+
+def _wait_until_ready(up: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + _READY_SECONDS
+    while "Ctrl-C ends everything" not in log.read_text():
+        if up.poll() is not None or time.monotonic() > deadline:
+            raise SystemExit(f"`lightfast up` did not start:\n{log.read_text()}")
+        time.sleep(1)
+
+
+def report_of(first: Reading, last: Reading, jobs: Counter[str]) -> Report:
+    hours = (last.at - first.at) / 3600
+    events = tuple(after - before for before, after in zip(first.events, last.events, strict=True))
+    ticks = tuple(after - before for before, after in zip(first.ticks, last.ticks, strict=True))
+    seconds = {name: used - first.seconds.get(name, 0.0) for name, used in last.seconds.items()}
+    cores = {name: used / hours / 36 for name, used in seconds.items()}
+    report = Report("idle")
+    report.add(
+        Measurement(
+            "runs an hour with nothing to do", (last.runs - first.runs) / hours,
+            reach=MOST_RUNS, absolute=f"{last.runs - first.runs} in {60 * hours:.0f} minutes",
+        ),
+        Measurement(
+            "event log an hour", events[1] / hours / _MB, unit="MB",
+            reach=MOST_EVENT_MEGABYTES, absolute=f"{events[0] / hours:.0f} rows",
+        ),
+        Measurement(
+            "ticks an hour", ticks[0] / hours, absolute=f"{ticks[1] / hours / _MB:.2f} MB of rows",
+        ),
+        Measurement("write-ahead log an hour", (last.wal - first.wal) / hours / _MB, unit="MB"),
+        Measurement(
+            "processor time", sum(cores.values()), unit="% of a core",
+            absolute=", ".join(
+                f"{name} {share:.2f}" for name, share in sorted(cores.items(), key=lambda i: -i[1])
+            ),
+        ),
+    )  # fmt: skip
+    grown = {
+        name: size - first.sizes.get(name, 0)
+        for name, size in last.sizes.items()
+        if size > first.sizes.get(name, 0)
+    }
+    report.notes.append(
+        "runs by job: "
+        + (", ".join(f"{job} {count}" for job, count in jobs.most_common()) or "none")
+        + "\nDagster's tables that grew, with indexes: "
+        + (", ".join(f"{name} {size / 1024:.0f} KiB" for name, size in grown.items()) or "none")
+    )
+    return report
+
+
+def runs_since(home: Path, count: int) -> Counter[str]:
+    url = EmbeddedPostgres(home).url_if_running("dagster", "lightfast_migrator")
+    assert url is not None
+    with psycopg.connect(url) as conn:
+        return Counter(
+            name
+            for (name,) in conn.execute(
+                "SELECT pipeline_name FROM runs ORDER BY id OFFSET %s", (count,)
+            )
+        )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=20.0, help="how long to watch")
+    parser.add_argument("--settle", type=float, default=120.0, help="seconds before it watches")
+    add_json_option(parser)
+    options = parser.parse_args()
+    with (
+        tempfile.TemporaryDirectory(prefix="lightfast-idle-") as folder,
+        stack_in(Path(folder) / "home") as stack,
+    ):
+        home = Path(folder) / "home"
+        time.sleep(options.settle)
+        first = read(home, stack)
+        time.sleep(60 * options.minutes)
+        last = read(home, stack)
+        report = report_of(first, last, runs_since(home, first.runs))
+    return finish(report, options.json)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
