@@ -29,9 +29,9 @@ from bench.torture.deliveries import plan
 from bench.torture.disk import SmallDisk
 from bench.torture.faults import Injected, Rig, inject
 from bench.torture.proxy import CuttingProxy
-from bench.torture.schedule import KINDS, RUN_KINDS, WORKER_KINDS, make_schedule
+from bench.torture.schedule import KINDS, RUN_KINDS, WORKER_KINDS, Pace, make_schedule
 from bench.torture.sender import Sender, SendingReport
-from bench.torture.stack import SECRET, SECRETS, Stack, UpstairsError
+from bench.torture.stack import SECRET, SECRETS, Stack, StackError
 from lightfast_pipelines.cli.stack.dagster_api import is_idle
 from lightfast_pipelines.embedded_postgres import EmbeddedPostgres
 from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
@@ -109,8 +109,9 @@ class Torture:
         manager = asyncio.create_task(self._keep_up(), name="service manager")
         try:
             say(f"{len(self.planned):,} deliveries and {len(self.schedule)} faults begin")
-            sending = asyncio.create_task(sender.send_all(self.planned))
-            await self._inject_all(rig)
+            pace = Pace()
+            sending = asyncio.create_task(sender.send_all(self.planned, pace))
+            await self._inject_all(rig, pace)
             sender.give_up_in(self.patience)
             await sending
         finally:
@@ -126,11 +127,11 @@ class Torture:
                 say("`lightfast up` had ended and is started again")
             await asyncio.sleep(0.5)
 
-    async def _inject_all(self, rig: Rig) -> None:
+    async def _inject_all(self, rig: Rig, pace: Pace) -> None:
         """One after the other: a fault whose moment has come waits for the end of the one before."""
-        began = time.monotonic()
         for fault in self.schedule:
-            await asyncio.sleep(max(0.0, began + fault.at - time.monotonic()))
+            pace.not_after(fault.at)
+            await pace.until(fault.at)
             say(f"{fault}")
             done = await inject(rig, fault)
             say(f"      {done.what or 'NOT DONE: nothing to do it to'}")
@@ -159,7 +160,7 @@ class Torture:
     async def _stop_up(self) -> None:
         try:
             await self.stack.stop(60.0)
-        except UpstairsError as error:
+        except StackError as error:
             self.faults.append(str(error))
         self.faults += checks.left_processes(self.stack)
 
@@ -221,7 +222,7 @@ def main() -> int:
         torture = Torture(options, folder)
         try:
             asyncio.run(torture.run())
-        except (UpstairsError, subprocess.SubprocessError) as error:
+        except (StackError, subprocess.SubprocessError) as error:
             output = getattr(error, "stderr", None) or ""
             torture.faults.append(f"{error} {output}".strip())
         finally:

@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -55,9 +55,9 @@ class Injected:
     began: float
     ended: float
     what: str
-    answered_after: float | None = field(default=None)
+    answered_after: float | None = None
     """Seconds from its end until a delivery that was sent later had been answered."""
-    captured_after: float | None = field(default=None)
+    captured_after: float | None = None
     """Seconds from its end until a delivery that was sent later had been captured."""
 
 
@@ -80,24 +80,22 @@ def _kill(find: Callable[[Rig, float], psutil.Process | None]) -> Callable[..., 
             process = await asyncio.to_thread(find, rig, fault.choice)
             if process is not None:
                 with suppress(psutil.NoSuchProcess):
-                    name = _name(process)
+                    title = _title(process)
                     process.kill()
-                    return f"{name} {process.pid}".strip()
+                    return title or f"pid {process.pid}"
             await asyncio.sleep(0.2)
         return ""
 
     return kill
 
 
-def _name(process: psutil.Process) -> str:
-    """A session of the database by its title, any other program by its arguments."""
-    command = " ".join(process.cmdline())
-    title = command.partition("postgres: ")[2].strip()
-    return title or (process.name() if "postgres" in process.name() else "")
+def _title(process: psutil.Process) -> str:
+    """What a process of the database does, by its title; the kind of the fault names any other program."""
+    return " ".join(process.cmdline()).partition("postgres: ")[2].strip()
 
 
 def _program(name: str) -> Callable[[Rig, float], psutil.Process | None]:
-    return lambda rig, _: next(iter(rig.stack.named(name)), None)
+    return lambda rig, choice: _pick(rig.stack.named(name), choice)
 
 
 def _backend(rig: Rig, choice: float) -> psutil.Process | None:

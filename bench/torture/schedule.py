@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -57,6 +59,25 @@ class Fault:
     def __str__(self) -> str:
         lasts = f" for {self.seconds:.1f} s" if self.seconds else ""
         return f"{self.number:>2}. at {self.at:5.1f} s: {self.kind}{lasts}"
+
+
+class Pace:
+    """The time of load and faults, in seconds. It stands still where faults take longer than planned, so
+    that no fault comes after the load."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+
+    def now(self) -> float:
+        return time.monotonic() - self._began
+
+    async def until(self, at: float) -> None:
+        while (left := at - self.now()) > 0:  # noqa: ASYNC110 - the time may be turned back
+            await asyncio.sleep(min(left, 0.2))
+
+    def not_after(self, at: float) -> None:
+        """Turns the time back to `at` if it is later."""
+        self._began += max(0.0, self.now() - at)
 
 
 def make_schedule(seed: int, seconds: float, kinds: Sequence[str], *, more: int = 0) -> list[Fault]:

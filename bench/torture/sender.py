@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 import httpx
 
 from bench.torture.deliveries import Planned
+from bench.torture.schedule import Pace
 from lightfast_pipelines.demo.sending import request_of
 
 # As GitHub; the pauses are much shorter than any provider's, so that a minute holds many attempts.
@@ -68,15 +69,14 @@ class Sender:
         """From then on nothing is sent again."""
         self._gives_up_at = time.monotonic() + seconds
 
-    async def send_all(self, planned: Sequence[Planned]) -> None:
+    async def send_all(self, planned: Sequence[Planned], pace: Pace) -> None:
         limits = httpx.Limits(max_connections=_AT_A_TIME, max_keepalive_connections=_AT_A_TIME // 2)
-        began = time.monotonic()
         async with (
             httpx.AsyncClient(timeout=_ANSWER_SECONDS, limits=limits, trust_env=False) as client,
             asyncio.TaskGroup() as group,
         ):
             for each in planned:
-                await asyncio.sleep(max(0.0, began + each.at - time.monotonic()))
+                await pace.until(each.at)
                 group.create_task(self._deliver(client, each))
 
     async def _deliver(self, client: httpx.AsyncClient, planned: Planned) -> None:

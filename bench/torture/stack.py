@@ -36,7 +36,7 @@ _READY = "Ctrl-C ends everything"
 _RUN = re.compile(r"multiprocessing|execute_run")
 
 
-class UpstairsError(Exception):
+class StackError(Exception):
     """`lightfast up` did not do in time what it has to; the message says what."""
 
 
@@ -86,7 +86,7 @@ class Stack:
         deadline = time.monotonic() + seconds
         while not (self._is_started() and await self.is_ready()):
             if time.monotonic() > deadline:
-                raise UpstairsError(f"not ready after {seconds:.0f} s")
+                raise StackError(f"not ready after {seconds:.0f} s")
             self.start_again_if_ended()
             await asyncio.sleep(0.2)
 
@@ -110,7 +110,7 @@ class Stack:
         try:
             await asyncio.to_thread(up.wait, seconds)
         except subprocess.TimeoutExpired as error:
-            raise UpstairsError(f"`lightfast up` did not end within {seconds:.0f} s") from error
+            raise StackError(f"`lightfast up` did not end within {seconds:.0f} s") from error
 
     def end_everything(self) -> None:
         """Whatever is left, for the end of a run that failed."""
