@@ -24,6 +24,7 @@ from lightfast_pipelines.store.sealed import Keys
 from webhook_receiver import logs
 from webhook_receiver.endpoint import Webhooks
 from webhook_receiver.installations import InstallationSecrets
+from webhook_receiver.metrics import Metrics
 from webhook_receiver.refusal import RETRY_AFTER_SECONDS
 from webhook_receiver.writer import Unavailable, Writer
 
@@ -73,14 +74,19 @@ def create_app(
     keys: Keys | None = None,
     partitions_start: date = date(2008, 1, 1),
     clock: Callable[[], datetime] = utc_now,
+    metrics: Metrics | None = None,
+    connects_within: float = 0.0,
 ) -> Receiver:
     """The application. `dsn` is a libpq URL with the receiver's rights, or a function that returns it.
 
     The function is called in a thread before each connection and may block. `secrets` are grouped by
     provider; a provider without one refuses every delivery. `keys` open the installations' secrets.
+    `metrics` counts what happens. Nothing is accepted before the database is connected, or so many
+    seconds are over.
     """
     address = dsn if callable(dsn) else lambda: dsn
-    writer = Writer(address, clock)
+    metrics = metrics or Metrics(providers)
+    writer = Writer(address, clock, metrics)
     installations = InstallationSecrets(writer, keys)
     webhooks = Webhooks(
         writer=writer,
@@ -89,11 +95,13 @@ def create_app(
         installations=installations,
         partitions_start=partitions_start,
         clock=clock,
+        metrics=metrics,
     )
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         writer.start()
+        await writer.wait_connected(connects_within)
         log_flusher = asyncio.create_task(_flush_logs(), name="log flusher")
         try:
             yield

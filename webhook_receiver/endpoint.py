@@ -22,6 +22,7 @@ from webhook_receiver.answers import RETRY_AFTER, Answer
 from webhook_receiver.installations import InstallationKeys, InstallationSecrets
 from webhook_receiver.limits import LARGE_BODY
 from webhook_receiver.logs import log_delivery, log_refusal
+from webhook_receiver.metrics import Metrics
 from webhook_receiver.refusal import Refusal
 from webhook_receiver.request import Request
 from webhook_receiver.writer import Unavailable, Unstorable, Writer
@@ -45,6 +46,7 @@ class Webhooks:
         installations: InstallationSecrets,
         partitions_start: date,
         clock: Callable[[], datetime],
+        metrics: Metrics,
     ) -> None:
         self._writer = writer
         self._providers = providers
@@ -55,6 +57,7 @@ class Webhooks:
         self._installations = installations
         self._partitions_start = partitions_start
         self._clock = clock
+        self._metrics = metrics
         # A single thread: parsing a body of 25 MiB takes many times that in memory.
         self._large_bodies = ThreadPoolExecutor(1, thread_name_prefix="large-body")
 
@@ -86,12 +89,20 @@ class Webhooks:
             answer = Answer(500, _error("unexpected error", id=number))
         finally:
             seconds = time.monotonic() - request.began
-            line |= {"bytes": len(request.body), "ms": round(seconds * 1000, 1)}
-            if line.get("status") == 200:
-                log_delivery(log, line)
-            else:
-                log_refusal(log, request.sender.address, line)
+            self._note(request, line, seconds)
         return answer
+
+    def _note(self, request: Request, line: dict[str, object], seconds: float) -> None:
+        size, status = len(request.body), int(str(line.get("status", 500)))
+        line |= {"bytes": size, "ms": round(seconds * 1000, 1)}
+        is_duplicate = "duplicate" in line
+        self._metrics.answered(
+            line["provider"], status, is_duplicate=is_duplicate, size=size, seconds=seconds
+        )
+        if status == 200:
+            log_delivery(log, line)
+        else:
+            log_refusal(log, request.sender.address, line)
 
     async def _keys_for(
         self, request: Request, line: dict[str, object]

@@ -375,4 +375,5 @@ class Gate(asyncio.Protocol):
         self._buffer.clear()
 
     def _note(self, status: int, reason: str) -> None:
+        self._room.metrics.refused(status)
         log_refusal(log, self.address, {"status": status, "reason": reason})

@@ -20,6 +20,7 @@ from typing import Protocol
 
 from lightfast_pipelines.settings.addresses import Network
 from webhook_receiver.limits import Limits
+from webhook_receiver.metrics import Metrics
 
 KNOWN_SECONDS = 86_400.0
 """How long an address counts as known after a verified delivery."""
@@ -64,8 +65,10 @@ class Room:
         *,
         trusted_proxies: Sequence[Network] = (),
         clock: Callable[[], float] = time.monotonic,
+        metrics: Metrics | None = None,
     ) -> None:
         self.limits = limits
+        self.metrics = metrics or Metrics()
         self.clock = clock
         self.used = 0
         self._trusted = tuple(trusted_proxies)
@@ -205,6 +208,7 @@ class Room:
         if not self._was_held_up:
             for caller in list(self._callers):
                 caller.look_at_clock(now)
+        self.metrics.room_is(len(self._callers), self.used)
         if now - self._probed_at >= _PROBE_SECONDS:
             self._probed_at = now
             self._probe_descriptors()

@@ -11,7 +11,7 @@ import os
 import resource
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -21,47 +21,74 @@ import uvicorn
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.providers.webhook_contract import Secret
 from lightfast_pipelines.settings import Settings
+from lightfast_pipelines.settings.addresses import host_and_port
 from lightfast_pipelines.store.database import Database, open_database
 from lightfast_pipelines.store.logins import SETTINGS
 from lightfast_pipelines.store.migrate import MigrationError
 from lightfast_pipelines.store.sealed import Keys
 from webhook_receiver import logs
 from webhook_receiver.app import Receiver, create_app
+from webhook_receiver.exposition import serve_metrics
 from webhook_receiver.gate import Gate
 from webhook_receiver.limits import Limits
 from webhook_receiver.logs import error_type
+from webhook_receiver.metrics import Cells, Layout, Metrics
 from webhook_receiver.room import SPARE_DESCRIPTORS, Room
 
 SHUTDOWN_SECONDS = 15
 BACKLOG = 2048
+CONNECTS_WITHIN_SECONDS = 3.0
+"""Connections wait so long for a worker that replaces another to reach the database."""
 
 log = logging.getLogger("webhook_receiver")
 
 
 def serve(settings: Settings, *, port_file: Path | None = None) -> None:
-    """Serves until SIGTERM or SIGINT, then finishes the deliveries in progress.
+    """Serves in this process until SIGTERM or SIGINT, then finishes the deliveries in progress.
 
     Writes the port, as digits, to `port_file` once it accepts connections.
     """
-    keys = _keys(settings)
-    listener = _listen(settings.host, settings.receiver_port)
-    # An embedded database is started here; another one may be unreachable for now.
-    if settings.is_embedded:
-        log.info("home", extra={"fields": {"folder": str(settings.home)}})
-    with open_database(settings, migrate=False) as database:
-        if SETTINGS["receiver"] in database.without_own_login():
-            reason = f"it holds the owner's login until {SETTINGS['receiver']} is set"
-            log.warning("no login of its own", extra={"fields": {"reason": reason}})
-        app = _app(settings, database, keys)
-        server = _Server(
-            server_config(app, _room(settings)), lambda: _announce(listener, port_file)
-        )
-        try:
-            server.run(sockets=[listener])
-        finally:
-            listener.close()
-            if port_file is not None:
-                port_file.unlink(missing_ok=True)
+    listener = listen(settings.host, settings.receiver_port)
+    metrics = Metrics(discover())
+    show_metrics(settings, metrics.layout, [metrics.cells])
+    try:
+        run(settings, listener, metrics, lambda _: announce(listener, port_file))
+    finally:
+        if port_file is not None:
+            port_file.unlink(missing_ok=True)
+
+
+def run(
+    settings: Settings,
+    listener: socket.socket,
+    metrics: Metrics,
+    on_start: Callable[[uvicorn.Server], None],
+    *,
+    workers: int = 1,
+) -> None:
+    """Serves what arrives at the listener until a signal; it is one of so many workers.
+
+    `on_start` is called on the event loop once it accepts connections.
+    """
+    try:
+        keys = _keys(settings)
+        # An embedded database is started here; another one may be unreachable for now.
+        if settings.is_embedded:
+            log.info("home", extra={"fields": {"folder": str(settings.home)}})
+        with open_database(settings, migrate=False) as database:
+            if SETTINGS["receiver"] in database.without_own_login():
+                reason = f"it holds the owner's login until {SETTINGS['receiver']} is set"
+                log.warning("no login of its own", extra={"fields": {"reason": reason}})
+            app = _app(settings, database, keys, metrics, workers)
+            room = _room(settings, metrics, workers)
+            _Server(server_config(app, room), on_start).run(sockets=[listener])
+    finally:
+        listener.close()
+
+
+def show_metrics(settings: Settings, layout: Layout, workers: Sequence[Cells]) -> None:
+    if (address := host_and_port(settings.metrics_address)) is not None:
+        serve_metrics(*address, layout, workers)
 
 
 def _keys(settings: Settings) -> Keys | None:
@@ -70,7 +97,9 @@ def _keys(settings: Settings) -> Keys | None:
     return Keys.parse(setting) if setting else None
 
 
-def _app(settings: Settings, database: Database, keys: Keys | None) -> Receiver:
+def _app(
+    settings: Settings, database: Database, keys: Keys | None, metrics: Metrics, workers: int
+) -> Receiver:
     providers = discover()
     secrets = {
         name: [
@@ -92,6 +121,8 @@ def _app(settings: Settings, database: Database, keys: Keys | None) -> Receiver:
         secrets=secrets,
         keys=keys,
         partitions_start=settings.earliest_day,
+        metrics=metrics,
+        connects_within=CONNECTS_WITHIN_SECONDS if workers > 1 else 0.0,
     )
 
 
@@ -117,17 +148,19 @@ def _migrated_address(database: Database) -> Callable[[], str]:
     return address
 
 
-def _room(settings: Settings) -> Room:
-    """Allows as many connections as the settings and the descriptors do."""
+def _room(settings: Settings, metrics: Metrics, workers: int) -> Room:
+    """Allows this worker's share of what the settings and the descriptors allow."""
+    connections = -(-settings.max_connections // workers)
     return Room(
         Limits(
             max_body_bytes=settings.max_body_bytes,
-            max_inflight_bytes=settings.max_inflight_bytes,
+            max_inflight_bytes=settings.max_inflight_bytes // workers,
             body_timeout_seconds=settings.body_timeout_seconds,
-            max_connections=min(settings.max_connections, _descriptors() - SPARE_DESCRIPTORS),
+            max_connections=min(connections, _descriptors() - SPARE_DESCRIPTORS),
             max_connections_per_address=settings.max_connections_per_address,
         ),
         trusted_proxies=settings.proxy_networks(),
+        metrics=metrics,
     )
 
 
@@ -163,11 +196,11 @@ def server_config(app: Receiver, room: Room) -> uvicorn.Config:
 
 
 class _Server(uvicorn.Server):
-    """Calls `announce` once it accepts connections."""
+    """Calls `on_start` once it accepts connections."""
 
-    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, on_start: Callable[[uvicorn.Server], None]) -> None:
         super().__init__(config)
-        self._announce = announce
+        self._on_start = on_start
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -176,16 +209,19 @@ class _Server(uvicorn.Server):
         gc.collect()
         gc.freeze()
         if self.started:
-            self._announce()
+            self._on_start(self)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, *, shares_port: bool = False) -> socket.socket:
+    """A socket bound to the address; `shares_port` lets others of this user bind to the same one."""
     family, kind, protocol, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shares_port:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind(address)
     except OSError:
         listener.close()
@@ -193,7 +229,8 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _announce(listener: socket.socket, port_file: Path | None) -> None:
+def announce(listener: socket.socket, port_file: Path | None) -> None:
+    """Logs where the receiver listens, and writes the port to the file."""
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     if port_file is not None:

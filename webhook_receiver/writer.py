@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime
@@ -20,6 +21,7 @@ from lightfast_pipelines.store.clocks import difference
 from lightfast_pipelines.store.deliveries import INSERT_SQL, Delivery, columns
 from webhook_receiver.address import driver_address
 from webhook_receiver.logs import error_type
+from webhook_receiver.metrics import Metrics
 
 MAX_ROWS = 256
 MAX_BYTES = 8 * 1024 * 1024
@@ -53,14 +55,18 @@ class Writer:
     warn if they differ.
     """
 
-    def __init__(self, address: Callable[[], str], clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, address: Callable[[], str], clock: Callable[[], datetime], metrics: Metrics
+    ) -> None:
         self._address = address
         self._clock = clock
+        self._metrics = metrics
         self._waiting: deque[WaitingDelivery] = deque()
         self._pings: list[asyncio.Future[datetime]] = []
         self._reads: list[WaitingQuery] = []
         self._wake = asyncio.Event()
         self._closing = False
+        self._first_connection = asyncio.Event()
         self._connected = False
         self._task: asyncio.Task[None] | None = None
 
@@ -72,6 +78,12 @@ class Writer:
         self._wake.set()
         if self._task is not None:
             await self._task
+
+    async def wait_connected(self, seconds: float) -> None:
+        """Returns when the database is connected, or after so long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._first_connection.wait()
 
     async def store(self, delivery: Delivery) -> bool:
         """Returns after the commit: True if the delivery was new. Raises Unavailable or Unstorable."""
@@ -117,6 +129,7 @@ class Writer:
                     is_reported = True
             finally:
                 self._connected = False
+                self._metrics.database_is(connected=False)
                 self._fail_all()
                 if connection is not None:
                     connection.terminate()
@@ -150,6 +163,8 @@ class Writer:
         if apart is not None:
             log.warning("clocks are apart", extra={"fields": {"reason": apart}})
         self._connected = True
+        self._first_connection.set()
+        self._metrics.database_is(connected=True)
         while True:
             if not self._waiting and not self._pings and not self._reads:
                 if self._closing:
@@ -186,10 +201,12 @@ class Writer:
             if not same:
                 deliveries.append(delivery)
             same.append(future)
+        began = time.monotonic()
         try:
             async with asyncio.timeout(STATEMENT_SECONDS):
                 rows = await statement.fetch(*columns(deliveries))
         except Exception as error:
+            self._metrics.commit_failed()
             if not _delivery_at_fault(error):
                 _fail(batch, Unavailable())
                 raise
@@ -208,6 +225,7 @@ class Writer:
         except BaseException:
             _fail(batch, Unavailable())
             raise
+        self._metrics.committed(len(batch), time.monotonic() - began)
         new = {row[0] - 1 for row in rows}
         for position, futures in enumerate(together.values()):
             for repeat, future in enumerate(futures):

@@ -20,6 +20,7 @@ from lightfast_pipelines.settings.addresses import (
     Network,
     dagster_address,
     host_names,
+    listening_address,
     networks,
     postgres_address,
     proxies,
@@ -113,6 +114,18 @@ class Settings(ServiceSettings):
         le=65535,
         alias="LIGHTFAST_RECEIVER_PORT",
         description="Port of the receiver; 0: any free port.",
+    )
+    receiver_workers: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        alias="LIGHTFAST_RECEIVER_WORKERS",
+        description="Processes that receive side by side; they share the limits below.",
+    )
+    metrics_address: Annotated[str, AfterValidator(listening_address)] = Field(
+        default="127.0.0.1:4101",
+        alias="LIGHTFAST_METRICS_ADDRESS",
+        description="Where the receiver serves `/metrics` for Prometheus; `off`: nowhere.",
     )
     dagster_port: int = Field(
         default=3000,

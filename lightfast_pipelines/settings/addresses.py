@@ -67,6 +67,22 @@ def proxies(text: str | None) -> str | None:
     return text
 
 
+def host_and_port(text: str) -> tuple[str, int] | None:
+    """The parts of an address such as 127.0.0.1:4101 or [::1]:4101; None for `off`. Raises ValueError."""
+    if text == "off":
+        return None
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ValueError("a host and a port, as 127.0.0.1:4101, or off")
+    return host.strip("[]"), int(port)
+
+
+def listening_address(text: str) -> str:
+    """The text, if it is such an address. Raises ValueError."""
+    host_and_port(text)
+    return text
+
+
 def with_query(address: str, query: Iterable[tuple[str, str]]) -> str:
     """The address with its query replaced. (`urlunsplit` would drop the slashes of an address without
     a host, such as postgresql:///memory?host=/run/postgresql.)"""

@@ -203,17 +203,30 @@ class Process:
 @contextmanager
 def receiver_process(database: Database, folder: Path, **environment: str) -> Iterator[Process]:
     """The receiver as its own process, connected by address; killed at the end if still there."""
+    try:
+        with started_receiver(database, folder, environment) as process:
+            yield process
+    finally:
+        no_session_left(database)
+
+
+@contextmanager
+def started_receiver(
+    database: Database, folder: Path, environment: Mapping[str, str]
+) -> Iterator[Process]:
+    """The same; its sessions may end a moment later."""
     port_file, log = folder / "port", folder / "log"
     kept = {k: v for k, v in os.environ.items() if not k.startswith("LIGHTFAST_")}
     kept |= {
         "LIGHTFAST_DATABASE_URL": database.url("migrator"),
         "LIGHTFAST_RECEIVER_PORT": "0",
+        "LIGHTFAST_METRICS_ADDRESS": "off",
         "GITHUB_WEBHOOK_SECRET": SECRET,
     }
     with log.open("wb") as stream:
         popen = subprocess.Popen(
             [sys.executable, "-m", "webhook_receiver", "--port-file", str(port_file)],
-            env=kept | environment,
+            env={**kept, **environment},
             stderr=stream,
         )
     try:
@@ -226,7 +239,6 @@ def receiver_process(database: Database, folder: Path, **environment: str) -> It
     finally:
         popen.kill()
         popen.wait()
-        no_session_left(database)
 
 
 def no_session_left(database: Database) -> None:
