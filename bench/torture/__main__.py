@@ -20,7 +20,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.torture import checks, memory
@@ -64,7 +63,7 @@ class Torture:
         kinds = [kind for kind in options.only or every if kind not in self.skipped]
         self.schedule = make_schedule(self.seed, options.seconds, kinds, more=options.more)
         count = int(options.rate * options.seconds)
-        self.planned = plan(self.seed, count, options.seconds, datetime.now(UTC).date())
+        self.planned = plan(self.seed, count, options.seconds)
         self.injected: list[Injected] = []
         self.faults: list[str] = []
 

@@ -42,15 +42,16 @@ class Planned:
         return self.scene.fate == "refused"
 
 
-def plan(seed: int, count: int, seconds: float, today: date) -> list[Planned]:
+def plan(seed: int, count: int, seconds: float) -> list[Planned]:
     """`count` deliveries in the order in which they are sent, evenly over `seconds`."""
     chance = random.Random(f"deliveries {seed}")
-    sent = list(itertools.islice(_mixed(chance, today), count))
+    latest = date(2025, 1, 1) + timedelta(days=chance.randrange(365))
+    sent = list(itertools.islice(_mixed(chance, latest), count))
     return [replace(each, at=number * seconds / count) for number, each in enumerate(sent)]
 
 
-def _mixed(chance: random.Random, today: date) -> Iterator[Planned]:
-    plain = _interleaved(chance, today)
+def _mixed(chance: random.Random, latest: date) -> Iterator[Planned]:
+    plain = _interleaved(chance, latest)
     poisons = itertools.cycle(chance.sample(sorted(POISONS), len(POISONS)))
     again: list[Planned] = []
     for number, each in enumerate(plain, 1):
@@ -69,9 +70,9 @@ def _mixed(chance: random.Random, today: date) -> Iterator[Planned]:
             yield again.pop(chance.randrange(len(again)))
 
 
-def _interleaved(chance: random.Random, today: date) -> Iterator[Planned]:
+def _interleaved(chance: random.Random, latest: date) -> Iterator[Planned]:
     """Several histories at a time, each in its own order, as from several repositories."""
-    unread = itertools.chain([_corpus()], (_story(today, days) for days in itertools.count(2)))
+    unread = itertools.chain([_corpus()], (_story(latest, days) for days in itertools.count(2)))
     open_histories = [next(unread) for _ in range(5)]
     while True:
         history = chance.choice(open_histories)
@@ -82,9 +83,9 @@ def _interleaved(chance: random.Random, today: date) -> Iterator[Planned]:
             open_histories[open_histories.index(history)] = next(unread)
 
 
-def _story(today: date, days_ago: int) -> Iterator[Planned]:
+def _story(latest: date, days_ago: int) -> Iterator[Planned]:
     tenant = days_ago % len(TENANTS)
-    for number, scene in enumerate(tell(today - timedelta(days=days_ago)).scenes):
+    for number, scene in enumerate(tell(latest - timedelta(days=days_ago)).scenes):
         is_repeated = scene.trick == "repeated"
         yield Planned(
             replace(scene, trick=None) if is_repeated else scene,
