@@ -36,8 +36,9 @@ from bench.floor import (
 )
 from bench.report import Measurement, Report, add_json_option, finish
 from lightfast_pipelines.embedded_postgres import EmbeddedPostgres, Lease
+from lightfast_pipelines.processing import StageProgress
 from lightfast_pipelines.settings import settings
-from lightfast_pipelines.store.database import Database
+from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.migrate import migrate
 
 MOST_TIMES_THE_FLOOR = 2.5
@@ -57,6 +58,25 @@ class _Silent:
         """Shows nothing."""
 
 
+class _CountingStages(_Silent):
+    """Counts the CPU seconds of this process and the server by stage: a busy machine changes them little."""
+
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
+        self._title = "start"
+        self._until = self._now()
+        self.cpu: dict[str, float] = {}
+
+    def stage(self, title: str, total: int | None = None) -> None:  # noqa: ARG002
+        """The stage that began before ends here."""
+        now = self._now()
+        self.cpu[self._title] = self.cpu.get(self._title, 0.0) + now - self._until
+        self._title, self._until = title, now
+
+    def _now(self) -> float:
+        return time.process_time() + server_seconds(self._conn)
+
+
 @dataclass(slots=True)
 class Rounds:
     """What each round of a file came to."""
@@ -74,7 +94,9 @@ class Rounds:
         return [report["seconds"] for report in self.processed]
 
 
-def ingest_file(database: Database, path: Path) -> dict[str, Any]:
+def ingest_file(
+    database: Database, path: Path, workspace: str = "bench", org_id: str = "default"
+) -> dict[str, Any]:
     from datetime import UTC, date, datetime
 
     from lightfast_pipelines.inbox.files import ingest
@@ -86,7 +108,7 @@ def ingest_file(database: Database, path: Path) -> dict[str, Any]:
     with database.connect() as conn, path.open("rb") as stream:
         report = ingest(
             conn,
-            add_workspace(conn, "bench"),
+            add_workspace(conn, workspace, org_id),
             discover()["github"],
             read_lines(stream, str(path), max_bytes=50 << 20),
             start=date(2008, 1, 1),
@@ -96,13 +118,15 @@ def ingest_file(database: Database, path: Path) -> dict[str, Any]:
     return {"lines": report.lines, "seconds": time.perf_counter() - began}
 
 
-def process_all(database: Database) -> dict[str, Any]:
+def process_all(database: Database, progress: StageProgress | None = None) -> dict[str, Any]:
     from lightfast_pipelines.embedding.pgvector import PgVectorIndex
     from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
     from lightfast_pipelines.processing import process
 
     began, cpu_began = time.perf_counter(), time.process_time()
-    report = process(database, settings(), WordLlamaEmbedder(), PgVectorIndex, _Silent())
+    report = process(
+        database, settings(), WordLlamaEmbedder(), PgVectorIndex, progress or _Silent()
+    )
     return {
         "deliveries": report.deliveries,
         "observations": report.embedded,
@@ -117,13 +141,16 @@ def _measured_process(database: Database) -> dict[str, Any]:
     """Processes all, and counts the seconds of the server, which does nothing else meanwhile."""
     with database.connect(autocommit=True) as conn:
         began = server_seconds(conn)
-        report = process_all(database)
+        stages = _CountingStages(conn)
+        report = process_all(database, stages)
+        stages.stage("end")
         # A session that has ended counts only once the server has noticed.
         while conn.execute(
             "SELECT FROM pg_stat_activity WHERE application_name = 'lightfast process'"
         ).fetchone():
             time.sleep(0.01)
-        return report | {"server_seconds": server_seconds(conn) - began}
+        spent = server_seconds(conn) - began
+        return report | {"server_seconds": spent, "cpu_by_stage": stages.cpu}
 
 
 def _unavoidable(database: Database) -> dict[str, Any]:
