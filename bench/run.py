@@ -34,6 +34,7 @@ class Benchmark:
 BENCHMARKS = (
     Benchmark("imports"),
     Benchmark("capture", quick=("--rounds", "1")),
+    Benchmark("growth", quick=("--sizes", "10000", "60000", "--deliveries", "1500")),
     Benchmark("idle", quick=("--minutes", "5")),
 )
 
