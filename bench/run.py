@@ -36,6 +36,7 @@ BENCHMARKS = (
     Benchmark("capture", quick=("--rounds", "1")),
     Benchmark("growth", quick=("--sizes", "10000", "60000", "--deliveries", "1500")),
     Benchmark("idle", quick=("--minutes", "5")),
+    Benchmark("latency", quick=("--seconds", "60")),
 )
 
 

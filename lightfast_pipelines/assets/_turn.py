@@ -7,6 +7,7 @@ stage has its own lock, so the next run captures while this one embeds.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import date
@@ -131,6 +132,26 @@ def _wait(held: ExitStack, conn: Connection, stage: str, seconds: int | None) ->
     conn.execute("SELECT set_config('lock_timeout', '0', false)")
     conn.commit()
     return True
+
+
+@contextmanager
+def present_at_first(
+    conn: Connection,
+    kind: str,
+    seconds: float,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> Iterator[Callable[[], None]]:
+    """Shows a presence during the block, but not for longer than `seconds`, as far as what it yields is
+    called now and then."""
+    ends = monotonic() + seconds
+    with ExitStack() as shown:
+        shown.enter_context(presence(conn, kind))
+
+        def end_in_time() -> None:
+            if monotonic() >= ends:
+                shown.close()
+
+        yield end_in_time
 
 
 def progress_log(context: dg.AssetExecutionContext, things: str) -> Callable[[int], None]:

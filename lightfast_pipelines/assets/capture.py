@@ -19,11 +19,16 @@ from lightfast_pipelines.assets._turn import (
     asked_by_sensor,
     days_of,
     days_taken,
+    present_at_first,
     progress_log,
     turn,
 )
 from lightfast_pipelines.partitions import DAILY
-from lightfast_pipelines.resources.database import PENDING_TAG
+from lightfast_pipelines.resources.database import (
+    PENDING_TAG,
+    captures_until,
+    waiting_to_capture,
+)
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Connection, Database
 
@@ -38,9 +43,13 @@ TABLES = (
     "actor_identities",
     "temporal_states",
 )
-# How long a sensor's run may capture. A run of the backlog may take long, since it lets a waiting run
-# go first every 2,000 deliveries (some seconds); so a year of history takes few runs.
-SENSOR_SECONDS = {"recent": 15.0, "backlog": 120.0}
+# How long a sensor's run may capture. It may take long, since it lets a waiting run go first every 2,000
+# deliveries (some seconds); so a year of history takes few runs.
+SENSOR_SECONDS = {"recent": 300.0, "backlog": 120.0}
+# If deliveries never pause, the sensor asks for the next run of today's after this time, and the first goes
+# on until that one is there: it takes three seconds to begin, or a minute on a busy machine, in which
+# deliveries would wait.
+ALONE_SECONDS = 30.0
 # A run of today's deliveries ends when none has arrived for this long.
 QUIET_SECONDS = 5
 
@@ -94,20 +103,35 @@ def _captured(context: dg.AssetExecutionContext, conn: Connection) -> "CaptureRe
         take_arriving,
         take_waiting,
     )
-    from lightfast_pipelines.store.locks import let_others_in
+    from lightfast_pipelines.store.locks import let_others_in, present
     from lightfast_pipelines.store.time_limit import TimeLimit
 
     days, batch_rows = days_taken(context, conn), settings().batch_rows
     time_limit = TimeLimit(batch=settings().batch_seconds)
     progress: Callable[[int], None] = progress_log(context, "deliveries")
     if asked_by_sensor(context):
-        seconds = SENSOR_SECONDS.get(context.run.tags[PENDING_TAG], SENSOR_SECONDS["recent"])
+        kind = context.run.tags[PENDING_TAG]
+        seconds = SENSOR_SECONDS.get(kind, SENSOR_SECONDS["recent"])
         bounds = Bounds(settings().run_rows, seconds, batch_rows, time_limit)
+        shown = captures_until(kind, days_of(context)[-1])
+        is_relieved = False
+        with present_at_first(conn, shown, ALONE_SECONDS) as end_in_time:
 
-        def between() -> None:
-            let_others_in(conn, "capture")
+            def between() -> None:
+                nonlocal is_relieved
+                end_in_time()
+                is_relieved |= bool(present(conn, [waiting_to_capture("recent")]))
+                let_others_in(conn, "capture")
 
-        if context.run.tags[PENDING_TAG] == "recent":
-            return take_arriving(conn, days, bounds, progress, between, quiet_seconds=QUIET_SECONDS)
-        return take_waiting(conn, days, bounds, progress, between)
+            if kind == "recent":
+                return take_arriving(
+                    conn,
+                    days,
+                    bounds,
+                    progress,
+                    between,
+                    quiet_seconds=QUIET_SECONDS,
+                    is_relieved=lambda: is_relieved,
+                )
+            return take_waiting(conn, days, bounds, progress, between)
     return reprocess(conn, days, batch_rows=batch_rows, time_limit=time_limit, progress=progress)

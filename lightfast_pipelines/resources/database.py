@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import date
 from functools import cache
 
 import dagster as dg
@@ -70,6 +71,12 @@ def presence_of_run(run: dg.DagsterRun) -> str | None:
 def waiting_to_capture(kind: str) -> str:
     """The presence that a sensor's run of this kind shows while it waits for capture's lock."""
     return f"{kind} waiting to capture"
+
+
+def captures_until(kind: str, last: date) -> str:
+    """The presence that a sensor's run over days up to `last` shows while it captures what arrives and no
+    other run is needed for that."""
+    return f"{kind} captures until {last}"
 
 
 def presence_of_job(job_name: str) -> str:

@@ -51,14 +51,16 @@ class AtWork:
     """What is under way.
 
     `held` are stage locks, `alive` the kinds of runs whose process lives, `waiting_to_capture` the
-    kinds of the sensor's runs that wait for capture's lock, `queued` the kinds of recent runs that have
-    not begun. `failures` counts the latest consecutive runs that failed through their own fault,
-    `quiet_seconds` is the time since the last of these. `worker` says what a worker keeps up with.
+    kinds of the sensor's runs that wait for capture's lock, `capturing` the kinds of those that capture
+    what arrives, `queued` the kinds of recent runs that have not begun. `failures` counts the latest
+    consecutive runs that failed through their own fault, `quiet_seconds` is the time since the last of
+    these. `worker` says what a worker keeps up with.
     """
 
     held: frozenset[str] = frozenset()
     alive: frozenset[str] = frozenset()
     waiting_to_capture: frozenset[str] = frozenset()
+    capturing: frozenset[str] = frozenset()
     queued: frozenset[str] = frozenset()
     failures: int = 0
     quiet_seconds: float = float("inf")
@@ -176,7 +178,7 @@ def choose_ranges(
     requests = [
         RangeRequest(kind, chosen[0].day, chosen[-1].day)
         for kind, chosen in candidates
-        if chosen and kind not in at_work.queued | at_work.waiting_to_capture
+        if chosen and kind not in at_work.queued | at_work.waiting_to_capture | at_work.capturing
     ]
     served = lane if any(request.kind == "backlog" for request in requests) else None
     return Choice(tuple(requests), "" if requests else _left_out(at_work), unreachable, served)
@@ -228,6 +230,8 @@ def _left_out(at_work: AtWork) -> str:
         return (
             f"a run for {_names(at_work.waiting_to_capture)} days waits for its turn to take them"
         )
+    if at_work.capturing:
+        return f"a run for {_names(at_work.capturing)} days captures what arrives"
     return "older days wait for the run at work"
 
 

@@ -23,6 +23,7 @@ from lightfast_pipelines.resources.database import (
     LOST_TAG,
     PENDING_TAG,
     RUN_KINDS,
+    captures_until,
     waiting_to_capture,
 )
 from lightfast_pipelines.resources.models import Embedder
@@ -184,6 +185,9 @@ def _at_work(conn: Connection, instance: dg.DagsterInstance, now: datetime) -> A
         alive=present(conn, RUN_KINDS),
         waiting_to_capture=frozenset(
             kind for kind in RUN_KINDS if present(conn, [waiting_to_capture(kind)])
+        ),
+        capturing=frozenset(
+            kind for kind in RUN_KINDS if present(conn, [captures_until(kind, now.date())])
         ),
         queued=frozenset(
             record.dagster_run.tags[PENDING_TAG]

@@ -10,6 +10,7 @@ from typing import Self
 import dagster as dg
 import pytest
 
+from lightfast_pipelines.assets._turn import present_at_first
 from lightfast_pipelines.capture.queue.batches import capture
 from lightfast_pipelines.cli.stack.lost_runs import end_lost_runs
 from lightfast_pipelines.clustering.provisional import assign_provisional
@@ -17,6 +18,7 @@ from lightfast_pipelines.embedding.pgvector import PgVectorIndex
 from lightfast_pipelines.embedding.stage import embed_pending
 from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
 from lightfast_pipelines.partitions import days_between
+from lightfast_pipelines.resources.database import captures_until
 from lightfast_pipelines.sensors.new_payloads import begin_early_enough, new_payloads
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Connection, Database
@@ -342,4 +344,32 @@ def test_runs_embed_and_cluster_what_a_worker_cannot(
     with database.connect() as worker, presence(worker, WORKER_CAPTURES):
         with presence(worker, WORKER_SETTLES):
             assert not asked(tick(instance, database))
+        assert asked(tick(instance, database)) == [("recent", str(today), str(today))]
+
+
+def test_a_stream_that_never_pauses_has_a_second_run_only_when_the_first_is_about_to_end(
+    instance: dg.DagsterInstance, database: Database, conn: Connection, today: date
+) -> None:
+    arrive(conn, [today])
+    seconds = 0.0
+    with (
+        database.connect() as run,
+        job_lock(run, "capture", wait=False),
+        present_at_first(run, captures_until("recent", today), 30, lambda: seconds) as end_in_time,
+    ):
+        end_in_time()
+        result = tick(instance, database)
+        assert not result.run_requests
+        assert result.skip_reason == dg.SkipReason("a run for recent days captures what arrives")
+        seconds = 30
+        end_in_time()
+        assert asked(tick(instance, database)) == [("recent", str(today), str(today))]
+
+
+def test_deliveries_of_a_day_that_has_just_begun_do_not_wait_for_a_run_over_the_day_before(
+    instance: dg.DagsterInstance, database: Database, conn: Connection, today: date
+) -> None:
+    arrive(conn, [today])
+    yesterdays = captures_until("recent", today - timedelta(days=1))
+    with database.connect() as run, presence(run, yesterdays):
         assert asked(tick(instance, database)) == [("recent", str(today), str(today))]

@@ -72,9 +72,11 @@ def take_arriving(
     between: Callable[[], None] = lambda: None,
     *,
     quiet_seconds: int,
+    is_relieved: Callable[[], bool] = lambda: False,
     pause: Callable[[float], None] = time.sleep,
 ) -> CaptureReport:
-    """Like `take_waiting`; then captures what arrives, until nothing has arrived for `quiet_seconds`.
+    """Like `take_waiting`; then captures what arrives, until nothing has arrived for `quiet_seconds`, or
+    somebody else is there to do it.
 
     One piece of work causes several deliveries within seconds (a push, its checks, a deployment): they
     share a run, and are captured within a second of their arrival.
@@ -83,6 +85,8 @@ def take_arriving(
     total = take_waiting(conn, days, bounds, progress, between)
     quiet = 0
     while quiet < quiet_seconds and time.monotonic() - began < bounds.seconds:
+        if is_relieved():
+            break
         pause(1.0)
         between()
         quiet += 1

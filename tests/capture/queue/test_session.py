@@ -75,6 +75,31 @@ def test_a_stream_that_never_pauses_ends_with_the_runs_bounds(
     assert report.deliveries == 4
 
 
+def test_a_stream_that_never_pauses_is_left_to_the_next_run_once_that_is_there(
+    database: Database, conn: Connection
+) -> None:
+    link(conn)
+    number = 1
+
+    def another(_seconds: float = 0) -> None:
+        nonlocal number
+        with database.connect() as receiver:
+            arrive(receiver, [FIRST], first=number)
+        number += 1
+
+    another()
+    report = take_arriving(
+        conn,
+        [FIRST],
+        Bounds(100, 600, 500),
+        quiet_seconds=2,
+        is_relieved=lambda: number > 4,
+        pause=another,
+    )
+    assert report.deliveries == 4
+    assert count(conn, "raw_queue") == 0
+
+
 def test_reprocessing_takes_every_delivery_of_its_days_and_no_other(conn: Connection) -> None:
     link(conn)
     arrive(conn, DAYS)
