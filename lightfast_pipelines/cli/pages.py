@@ -164,12 +164,13 @@ def _sql_comments(pattern: re.Pattern[str]) -> list[tuple[str, str]]:
 def settings_table() -> str:
     """Every setting with its default and meaning, in Markdown."""
     from lightfast_pipelines.settings import Settings
+    from lightfast_pipelines.settings.retention import RetentionSettings
     from lightfast_pipelines.settings.services import ServiceSettings
 
     rows = ["| variable | default | meaning |", "|---|---|---|"]
-    inherited = ServiceSettings.model_fields
     # Pydantic lists inherited fields first; hosted services are the last that a reader needs.
-    fields = sorted(Settings.model_fields.items(), key=lambda item: item[0] in inherited)
+    later = (ServiceSettings.model_fields, RetentionSettings.model_fields)
+    fields = sorted(Settings.model_fields.items(), key=lambda item: [item[0] in of for of in later])
     for _, field in fields:
         default = field.default
         shown = "" if default is None or field.default_factory else f"`{default}`"

@@ -1,5 +1,7 @@
 """Deletes old runs and ticks from Dagster's storage, which would grow forever.
 
+What Dagster has no call for is in `store/dagster_storage.py`.
+
 Deleting a run deletes its materializations. So a run is kept if it holds the last materialization of
 a partition, or that day would look as if it had never been captured.
 """
@@ -42,6 +44,8 @@ def prune_runs(instance: dg.DagsterInstance, *, before: datetime, at_most: int) 
                 cursor = run_id
             else:
                 instance.delete_run(run_id)
+                # Dagster leaves the captured output of the run, three files for each.
+                instance.compute_log_manager.delete_logs(prefix=[run_id])
                 pruned.deleted += 1
         if len(records) < _PAGE:
             break

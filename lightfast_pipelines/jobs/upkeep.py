@@ -1,4 +1,4 @@
-"""Nightly upkeep: makes the coming partitions of bodies, and deletes old runs and ticks."""
+"""Nightly upkeep: makes the coming partitions of bodies, and deletes or compresses what is old."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,18 +6,20 @@ import dagster as dg
 
 from lightfast_pipelines.jobs.pruning import prune_runs, prune_ticks
 from lightfast_pipelines.jobs.when_due import schedule_when_due, scheduled_tags
+from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.body_partitions import create_month_partitions, move_out_of_default
 from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.hosted_vectors import examine_again, remove_retired
 from lightfast_pipelines.store.logins import LoginError
 from lightfast_pipelines.store.vector_indexes import keep_indexes
 
-KEEP_RUNS = timedelta(days=30)
 KEEP_TICKS = timedelta(days=7)
 # The most that one night does; the rest is left to the next night.
 MAX_RUNS = 5_000
 MAX_MONTHS_MOVED = 6
 MAX_VECTORS_REMOVED = 1_000_000
+MAX_ROWS_OF_DAGSTER = 500_000
+MAX_MONTHS_REWRITTEN = 3
 
 
 @dg.op(
@@ -63,22 +65,59 @@ def keep_vectors(context: dg.OpExecutionContext, database: dg.ResourceParam[Data
     )
 
 
-@dg.op(description="Deletes old runs and ticks of Dagster.")
-def prune(context: dg.OpExecutionContext) -> None:
+@dg.op(description="Compresses or deletes the bodies of old months, where a setting says so.")
+def retain(context: dg.OpExecutionContext, database: dg.ResourceParam[Database]) -> None:
+    from lightfast_pipelines.store.old_bodies import retain_bodies
+
+    keep_days, compress_days = settings().keep_bodies_days, settings().compress_bodies_days
+    if keep_days is None and compress_days is None:
+        context.log.info("Bodies are kept as they are: no setting says otherwise.")
+        return
+    try:
+        owner = database.connect("migrator", autocommit=True, application_name="lightfast upkeep")
+    except LoginError:
+        context.log.warning("Bodies are kept: this process has no login of the owner.")
+        return
+    with owner:
+        done = retain_bodies(
+            owner,
+            datetime.now(UTC).date(),
+            keep_days=keep_days,
+            compress_days=compress_days,
+            at_most=MAX_MONTHS_REWRITTEN,
+        )
+    context.log.info(
+        "bodies deleted of %s, compressed of %s",
+        *(", ".join(months) or "no month" for months in (done.deleted, done.compressed)),
+    )
+
+
+@dg.op(description="Deletes old runs, events and ticks of Dagster.")
+def prune(context: dg.OpExecutionContext, database: dg.ResourceParam[Database]) -> None:
+    from lightfast_pipelines.store.dagster_storage import dagster_storage, delete_old
+
     now = datetime.now(UTC)
-    runs = prune_runs(context.instance, before=now - KEEP_RUNS, at_most=MAX_RUNS)
+    before = now - timedelta(days=settings().keep_runs_days)
+    runs = prune_runs(context.instance, before=before, at_most=MAX_RUNS)
     ticks = prune_ticks(context.instance, before=now - KEEP_TICKS)
     context.log.info(
         "%d runs deleted, %d kept as the last of a day; ticks of %d sensors and schedules pruned",
         runs.deleted, runs.kept, ticks,
     )  # fmt: skip
+    with dagster_storage(database) as conn:
+        if conn is not None:
+            rest = delete_old(conn, before, at_most=MAX_ROWS_OF_DAGSTER)
+            context.log.info(
+                "%d events of no run, %d log lines of kept runs and %d results of checks deleted",
+                rest.events, rest.log_lines, rest.check_results,
+            )  # fmt: skip
 
 
 @dg.job(
     description=(
-        "Makes partitions for the bodies of the months ahead, keeps the indexes of vectors, and deletes "
-        "runs older than 30 days, except those that hold the last materialization of a partition, and "
-        "ticks older than 7."
+        "Makes partitions for the bodies of the months ahead, keeps the indexes of vectors, compresses or "
+        "deletes old bodies as the settings say, and deletes old runs of Dagster, except those that hold "
+        "the last materialization of a partition, and ticks older than 7 days."
     ),
     # The index of a million vectors takes hours to build.
     tags=scheduled_tags(timedelta(hours=12)),
@@ -86,6 +125,7 @@ def prune(context: dg.OpExecutionContext) -> None:
 def upkeep() -> None:
     make_partitions()
     keep_vectors()
+    retain()
     prune()
 
 

@@ -27,7 +27,7 @@ from lightfast_pipelines.settings.addresses import (
 )
 from lightfast_pipelines.settings.home import Home, find_home
 from lightfast_pipelines.settings.mistakes import SettingsError, explain
-from lightfast_pipelines.settings.services import ServiceSettings
+from lightfast_pipelines.settings.retention import RetentionSettings
 
 __all__ = ["Settings", "SettingsError", "settings", "the_home"]
 
@@ -58,7 +58,7 @@ def _upper(value: object) -> object:
     return value.strip().upper() if isinstance(value, str) else value
 
 
-class Settings(ServiceSettings):
+class Settings(RetentionSettings):
     """Settings of every process. A field's description is what `docs/operations.md` prints."""
 
     # Read by alias only: by field name, the variable HOME would set `home`, and HOST `host`.
