@@ -195,7 +195,7 @@ def measure(lease: Lease, name: str, path: Path, rounds: Rounds) -> None:
         alone = run_in_child(url, "floor", path)
         rounds.tables = written(before, row_counts(owner))
         rows = copy_rows(owner, rounds.tables)
-        rounds.sizes.append(bloat(owner, "observations"))
+        rounds.sizes.append(bloat(owner, "observation_facts"))
         drop_copies(owner)
     rounds.processed.append(done)
     rounds.floors.append(Floor(Spent(**alone["decoding"]), Spent(**alone["embedder"]), rows))

@@ -66,7 +66,7 @@ _ROWS = (
     SELECT 'bench', 'git', 'author-' || n FROM generate_series(1, 41) n ON CONFLICT DO NOTHING
     """,
     """
-    INSERT INTO lightfast.observations
+    INSERT INTO lightfast.observation_facts
       (external_id, workspace_id, source_id, source, source_type, observation_type, subject_key,
        occurred_at, recorded_at, ingestion_source, author_identity_id, actor_identity_id, title,
        content, category, significance_score, rule_version)
@@ -110,9 +110,11 @@ _ROWS = (
 _CLUSTERS = (
     """
     INSERT INTO lightfast.cluster_members
-      (observation_id, workspace_id, cluster_id, thread_key, rule_version, is_provisional)
+      (observation_id, workspace_id, cluster_id, thread_key, rule_version, is_provisional,
+       subject_key, author_identity_id, occurred_at)
     SELECT o.id, workspace, 'cluster-' || workspace || '-' || place / 25,
-           CASE WHEN place %% 5 = 0 THEN key ELSE pull_request END, %(rules)s, false
+           CASE WHEN place %% 5 = 0 THEN key ELSE pull_request END, %(rules)s, false,
+           o.subject_key, o.author_identity_id, o.occurred_at
     FROM made JOIN lightfast.observations o ON o.external_id = 'observation-' || n
     """,
     """
@@ -124,8 +126,7 @@ _CLUSTERS = (
     GROUP BY 1, 2
     """,
     """
-    UPDATE lightfast.observations o SET cluster_id = m.cluster_id
-    FROM lightfast.cluster_members m WHERE m.observation_id = o.id
+    DELETE FROM lightfast.cluster_queue
     """,
 )
 
@@ -142,7 +143,9 @@ def make_rows(
     for statement in _ROWS:
         conn.execute(statement.encode())
         # A plan that was made for empty tables would take an hour.
-        conn.execute("ANALYZE lightfast.entities, lightfast.observations, lightfast.relationships")
+        conn.execute(
+            "ANALYZE lightfast.entities, lightfast.observation_facts, lightfast.relationships"
+        )
 
 
 def make_history(lease: Lease, name: str, size: int, workspaces: int, *, clustered: bool) -> None:

@@ -22,7 +22,7 @@ from lightfast_pipelines.store.tables import metadata
 TABLES = (
     *("installations", "resources", "integrations", "raw_payloads", "first_receipts", "outcomes"),
     *("actors", "actor_identities", "doubtful_identities", "actor_profiles", "place_names"),
-    *("observations", "observation_sources", "identity_mentions", "observation_vectors"),
+    *("observation_facts", "observation_sources", "identity_mentions", "observation_vectors"),
     *("entities", "entity_aliases", "entity_stubs", "entity_lookups", "observation_entities"),
     *("candidate_mentions", "relationships", "relationship_sources"),
     *("state_changes", "temporal_states", "clusters", "cluster_members", "cluster_log"),
@@ -190,7 +190,6 @@ _JOINS = {
     "actors": _ACTOR.format("id"),
     "actor_identities": _ACTOR.format("actor_id"),
     "actor_profiles": _ACTOR.format("actor_id"),
-    "observations": _CLUSTER.format("cluster_id"),
     "clusters": _CLUSTER.format("id"),
     "cluster_members": _CLUSTER.format("cluster_id"),
     "cluster_log": _CLUSTER.format("cluster_id"),
@@ -290,8 +289,8 @@ def _external_id(seed: Seed, _x: str) -> str:
     return seed.external_id("t.source_id")
 
 
-def _view_id(view: str) -> Rule:
-    return lambda seed, x: f"{_external_id(seed, x)} || ':{view}'"
+def _author(seed: Seed, x: str) -> str:
+    return seed.moved("actor_identities", x)
 
 
 def _count(seed: Seed, x: str) -> str:
@@ -343,12 +342,10 @@ _COLUMNS: dict[tuple[str, str], Rule | str] = {
     ("doubtful_identities", "id"): "left(md5({x} || c.number), 10)",
     ("doubtful_identities", "evidence"): "{x}",
     ("actor_profiles", "frequent_collaborators"): _collaborators,
-    ("observations", "external_id"): _external_id,
-    ("observations", "embedding_title_id"): _view_id("title"),
-    ("observations", "embedding_content_id"): _view_id("content"),
-    ("observations", "embedding_summary_id"): _view_id("summary"),
+    ("observation_facts", "external_id"): _external_id,
     ("entities", "occurrence_count"): _count,
     ("cluster_members", "thread_key"): Seed.key,
+    ("cluster_members", "author_identity_id"): _author,
     ("clusters", "id"): "n.new_id",
     ("clusters", "primary_entities"): _keys_in_order,
     ("clusters", "primary_actors"): _people_in_order,

@@ -49,15 +49,15 @@ _ROWS = (
     INSERT INTO lightfast.workspaces (org_id, slug, name) VALUES ('bench', 'bench', 'bench')
     """,
     """
-    INSERT INTO lightfast.observations
+    INSERT INTO lightfast.observation_facts
       (external_id, workspace_id, source_id, source, source_type, observation_type, subject_key,
        occurred_at, recorded_at, ingestion_source, title, content, category, significance_score,
-       rule_version, embedding_title_id)
+       rule_version)
     SELECT left(md5(n::text), 21), 1, 'github:pr:1#' || n / 4 || '|step|' || n, 'github',
            'pull-request.updated', 'change', 'github:pr:1#' || n / 4,
            '2020-01-01Z'::timestamptz + make_interval(secs => n * 172.8), now(), 'webhook',
            'Change number ' || n || ' of the payment service', 'Why it was changed, in words.',
-           'feature', 50, 1, 'done'
+           'feature', 50, 1
     FROM generate_series(0, %(size)s - 1) n
     """,
     """
@@ -75,8 +75,16 @@ _ROWS = (
     """,
     """
     INSERT INTO lightfast.cluster_members
-      (observation_id, workspace_id, cluster_id, thread_key, rule_version, is_provisional)
-    SELECT id, 1, 'c' || (id - 1) / 10, subject_key, 1, false FROM lightfast.observations
+      (observation_id, workspace_id, cluster_id, thread_key, rule_version, is_provisional,
+       subject_key, author_identity_id, occurred_at)
+    SELECT id, 1, 'c' || (id - 1) / 10, subject_key, 1, false, subject_key, author_identity_id, occurred_at
+    FROM lightfast.observations
+    """,
+    """
+    DELETE FROM lightfast.embedding_queue
+    """,
+    """
+    DELETE FROM lightfast.cluster_queue
     """,
 )
 
@@ -90,7 +98,7 @@ with serve_pinecone(PineconeWorld()) as served:
 
 # As when capture has read newer payloads, and their texts were embedded.
 _CHANGE = """
-UPDATE lightfast.observations SET title = title || '!', significance_score = 51
+UPDATE lightfast.observation_facts SET title = title || '!', significance_score = 51
 WHERE id = ANY(%s) RETURNING id
 """
 

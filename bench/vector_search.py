@@ -66,7 +66,7 @@ def add_observations(conn: Connection, slug: str, count: int) -> tuple[int, list
     assert row is not None
     rows = conn.execute(
         """
-        INSERT INTO lightfast.observations
+        INSERT INTO lightfast.observation_facts
           (external_id, workspace_id, source_id, source, source_type, observation_type, subject_key,
            occurred_at, recorded_at, ingestion_source, title, category, significance_score, rule_version)
         SELECT %(slug)s || n, %(workspace)s, 'bench:' || n, 'github', 'commit.pushed', 'change',

@@ -53,14 +53,14 @@ _ALL_KINDS = {**KINDS, FOREVER: ("PERFORM pg_sleep(100000);", "")}
 
 def refuse(database: Database, *kinds: str) -> None:
     """From now on Postgres fails for observations whose title names one of these kinds."""
-    refuse_in(database, "observations", *kinds)
+    refuse_in(database, "observation_facts", *kinds)
 
 
 def refuse_in(database: Database, table: str, *kinds: str) -> None:
     """From now on Postgres fails for rows of this table that belong to such an observation."""
     title = (
         "NEW.title"
-        if table == "observations"
+        if table == "observation_facts"
         else "(SELECT title FROM lightfast.observations WHERE id = NEW.observation_id)"
     )
     cases = "\n".join(

@@ -14,7 +14,7 @@ from lightfast_pipelines.definitions import build_definitions, defs
 from lightfast_pipelines.inbox.rule_versions import CLUSTER_RULES
 from lightfast_pipelines.partitions import DAILY, first_day, today
 from lightfast_pipelines.providers import discover
-from lightfast_pipelines.store.tables import metadata
+from lightfast_pipelines.store.tables import view_metadata
 
 DAILY_ASSETS = {
     "provider_history",
@@ -83,7 +83,9 @@ def test_every_asset_states_its_owner_its_row_and_its_columns() -> None:
         assert isinstance(schema, dg.TableSchema)
         assert all(column.description and column.type for column in schema.columns), name
     columns = {c.name for c in specs()["observations"].metadata["dagster/column_schema"].columns}
-    assert columns == {column.name for column in metadata.tables["lightfast.observations"].columns}
+    assert columns == {
+        column.name for column in view_metadata.tables["lightfast.observations"].columns
+    }
 
 
 def test_dagster_warns_when_no_work_has_arrived_for_days() -> None:

@@ -9,9 +9,13 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lightfast_pipelines.cli.opening import CHECKOUT
 from lightfast_pipelines.cli.values import read_vocabulary, values_section
+
+if TYPE_CHECKING:
+    from sqlalchemy import Table
 
 SETTINGS_BEGIN = "<!-- settings: written by `lightfast docs` -->"
 SETTINGS_END = "<!-- end of settings -->"
@@ -41,11 +45,17 @@ def stale_pages(docs: Path = CHECKOUT / "docs") -> dict[Path, str]:
     }
 
 
+def _tables_and_views() -> list[Table]:
+    """The tables, and the views whose columns are described like theirs, by name."""
+    from lightfast_pipelines.store.tables import metadata, view_metadata
+
+    described = [*metadata.tables.values(), *view_metadata.tables.values()]
+    return sorted(described, key=lambda table: table.name)
+
+
 def data_dictionary() -> str:
     """Every table and view of the schema with its comments, in Markdown."""
     from sqlalchemy.dialects import postgresql
-
-    from lightfast_pipelines.store.tables import metadata
 
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     parts = [
@@ -53,7 +63,7 @@ def data_dictionary() -> str:
         "Schema `lightfast`. Written by `lightfast docs` from the comments on tables and columns, which are "
         "also in the database (`\\d+` in psql). Times are UTC with a time zone.",
     ]
-    tables = sorted(metadata.tables.values(), key=lambda table: table.name)
+    tables = _tables_and_views()
     parts.append("\n".join(f"- [{table.name}](#{table.name}): {table.comment}" for table in tables))
     for table in tables:
         rows = ["| column | type | null | meaning |", "|---|---|---|---|"]
@@ -89,14 +99,13 @@ def described() -> str:
 
     from lightfast_pipelines.assets.capture import TABLES
     from lightfast_pipelines.inbox.rule_versions import RULES_OF_ASSETS, code_version
-    from lightfast_pipelines.store.tables import metadata
 
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     versions = json.dumps(
         {asset: code_version(asset) for asset in sorted({*TABLES, *RULES_OF_ASSETS})}, indent=1
     )
     parts = []
-    for table in sorted(metadata.tables.values(), key=lambda table: table.name):
+    for table in _tables_and_views():
         keys = [
             constraint.columns.keys()
             for constraint in table.constraints

@@ -29,6 +29,11 @@ _CLUSTER = (
     "is_provisional", "rule_version",
 )  # fmt: skip
 _VALUES = _CLUSTER[2:]
+_STAGED = (
+    "observation_id", "workspace_id", "cluster_id", "thread_key", "rule_version", "is_provisional",
+)  # fmt: skip
+# What a membership repeats of its observation, for `nearby.py`.
+_COPIED = ("subject_key", "author_identity_id", "occurred_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,39 +84,36 @@ def upsert_clusters(conn: Connection, rows: Iterable[Sequence[object]]) -> int:
 def write_members(
     conn: Connection, workspace_id: int, rows: Iterable[tuple[int, str, str, bool]]
 ) -> int:
-    """Writes memberships (observation, cluster, thread, whether it is provisional); skips observations
-    that were deleted meanwhile."""
-    columns = ("observation_id", "workspace_id", "cluster_id", "thread_key", "rule_version")
+    """Writes memberships (observation, cluster, thread, whether it is provisional), and takes the
+    observations out of the queue; skips those that were deleted meanwhile."""
+    members = list(rows)
     staged = stage(
         conn,
         "cluster_members",
-        (*columns, "is_provisional"),
+        _STAGED,
         (
             (observation, workspace_id, cluster, thread, RULE_VERSION, provisional)
-            for observation, cluster, thread, provisional in rows
+            for observation, cluster, thread, provisional in members
         ),
     )
-    # Without statistics, Postgres reads all observations to update a single one.
-    conn.execute(f"ANALYZE {staged}")
+    values = (*_STAGED[2:], *_COPIED)
     written = conn.execute(
         f"""
-        INSERT INTO lightfast.cluster_members ({", ".join(columns)}, is_provisional)
-        SELECT {", ".join(f"n.{column}" for column in columns)}, n.is_provisional
+        INSERT INTO lightfast.cluster_members ({", ".join((*_STAGED, *_COPIED))})
+        SELECT {", ".join(f"n.{column}" for column in _STAGED)}, {", ".join(f"o.{c}" for c in _COPIED)}
         FROM {staged} n CROSS JOIN LATERAL (
           -- Looked up one by one: a join reads the whole index if the planner takes it for short.
-          SELECT FROM lightfast.observations o WHERE o.id = n.observation_id LIMIT 1
+          SELECT {", ".join(_COPIED)} FROM lightfast.observation_facts o
+          WHERE o.id = n.observation_id LIMIT 1
         ) o
         ORDER BY n.observation_id
-        ON CONFLICT (observation_id) DO UPDATE SET cluster_id = excluded.cluster_id,
-          thread_key = excluded.thread_key, rule_version = excluded.rule_version,
-          is_provisional = excluded.is_provisional
+        ON CONFLICT (observation_id) DO UPDATE
+        SET ({", ".join(values)}) = ({", ".join(f"excluded.{column}" for column in values)})
         """
     ).rowcount
     conn.execute(
-        f"""
-        UPDATE lightfast.observations o SET cluster_id = n.cluster_id FROM {staged} n
-        WHERE o.id = n.observation_id AND o.cluster_id IS DISTINCT FROM n.cluster_id
-        """
+        "DELETE FROM lightfast.cluster_queue WHERE observation_id = ANY(%s)",
+        ([observation for observation, *_ in members],),
     )
     return written
 
@@ -138,12 +140,12 @@ def replace_clusters(
         for position, membership in enumerate(material.memberships)
         if (
             membership.cluster_id,
-            membership.observation_cluster,
             membership.thread_key,
             membership.rule_version,
         )
-        != (cluster_of[position], cluster_of[position], threads[position], RULE_VERSION)
+        != (cluster_of[position], threads[position], RULE_VERSION)
         or membership.is_provisional
+        or not membership.is_true_copy
     ]
     members = write_members(conn, workspace_id, moved)
     upsert_clusters(

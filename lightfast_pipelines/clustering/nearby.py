@@ -25,7 +25,7 @@ _MOST_EDGES = 100
 _MOST_VOTES = 20
 
 _ASKED = """
-SELECT o.id, o.author_identity_id, o.occurred_at FROM lightfast.observations o
+SELECT o.id, o.author_identity_id, o.occurred_at FROM lightfast.observation_facts o
 WHERE o.id = ANY(%s) AND o.author_identity_id IS NOT NULL
 """
 
@@ -35,38 +35,39 @@ WHERE e.observation_id = ANY(%s) AND e.role = 'file'
 """
 
 # A LIMIT in a LATERAL query keeps Postgres from reading a whole table for a large batch. Which index it
-# takes must not depend on statistics: after a first import they say that no observation has a cluster,
-# and Postgres then read 40,000 rows for each. The order of rows below is that of one index alone, so
-# without sorting there is no other way. `(cluster_id IS NULL) IS FALSE` is the condition of that index.
+# takes must not depend on statistics: those of a first import are of empty tables, and Postgres then read
+# 40,000 rows for each. The order of rows below is that of one index alone, so without sorting there is no
+# other way.
 _WITHOUT_SORTING = "SET LOCAL enable_sort = off; SET LOCAL enable_incremental_sort = off"
 _WITH_SORTING = "SET LOCAL enable_sort = on; SET LOCAL enable_incremental_sort = on"
 
 _NEIGHBOURS = f"""
-SELECT DISTINCT n.*
-FROM unnest(%(authors)s::bigint[], %(times)s::timestamptz[]) AS asked (author, at)
+SELECT n.observation_id, n.author_identity_id, n.occurred_at, f.source_id, n.cluster_id
+FROM (SELECT DISTINCT n.* FROM unnest(%(authors)s::bigint[], %(times)s::timestamptz[]) AS asked (author, at)
 CROSS JOIN LATERAL (
   (
-    SELECT o.id, o.author_identity_id, o.occurred_at, o.source_id, o.cluster_id
-    FROM lightfast.observations o
+    SELECT o.observation_id, o.author_identity_id, o.occurred_at, o.cluster_id
+    FROM lightfast.cluster_members o
     WHERE (o.workspace_id, o.author_identity_id, o.occurred_at)
         >= (%(workspace)s, asked.author, asked.at - %(within)s)
       AND (o.workspace_id, o.author_identity_id, o.occurred_at)
         <= (%(workspace)s, asked.author, asked.at)
-      AND (o.cluster_id IS NULL) IS FALSE
     ORDER BY o.workspace_id DESC, o.author_identity_id DESC, o.occurred_at DESC
     LIMIT {_MOST_NEIGHBOURS}
   ) UNION ALL (
-    SELECT o.id, o.author_identity_id, o.occurred_at, o.source_id, o.cluster_id
-    FROM lightfast.observations o
+    SELECT o.observation_id, o.author_identity_id, o.occurred_at, o.cluster_id
+    FROM lightfast.cluster_members o
     WHERE (o.workspace_id, o.author_identity_id, o.occurred_at)
         > (%(workspace)s, asked.author, asked.at)
       AND (o.workspace_id, o.author_identity_id, o.occurred_at)
         <= (%(workspace)s, asked.author, asked.at + %(within)s)
-      AND (o.cluster_id IS NULL) IS FALSE
     ORDER BY o.workspace_id, o.author_identity_id, o.occurred_at
     LIMIT {_MOST_NEIGHBOURS}
   )
-) n
+) n) n
+CROSS JOIN LATERAL (
+  SELECT f.source_id FROM lightfast.observation_facts f WHERE f.id = n.observation_id LIMIT 1
+) f
 """
 
 _EDGES = f"""
@@ -108,12 +109,10 @@ _CLUSTERS_OF_THINGS = f"""
 SELECT asked.key, o.cluster_id, count(*)
 FROM unnest(%(keys)s::text[]) AS asked (key)
 CROSS JOIN LATERAL (
-  SELECT o.cluster_id FROM lightfast.observations o
+  SELECT o.cluster_id FROM lightfast.cluster_members o
   WHERE o.workspace_id = %(workspace)s AND o.subject_key = asked.key
-  -- Those without a cluster come last.
   ORDER BY o.cluster_id LIMIT {_MOST_VOTES}
 ) o
-WHERE o.cluster_id IS NOT NULL
 GROUP BY 1, 2
 """
 

@@ -45,10 +45,8 @@ BATCH_OBSERVATIONS = 5_000
 # Members that older rules decided; an index finds them where there are any.
 _OF_OLDER_RULES: LiteralString = f"""
 SELECT o.id, o.workspace_id, d.day
-FROM lightfast.cluster_members m JOIN lightfast.observations o ON o.id = m.observation_id
-LEFT JOIN {PARTITION_DAY} ON true
-WHERE m.rule_version < %(cluster_rules)s AND o.id > %(after)s AND {TO_CLUSTER.not_given_up}
-  AND {ON_THE_DAYS}
+FROM {TO_CLUSTER.outdated} LEFT JOIN {PARTITION_DAY} ON true
+WHERE o.id > %(after)s AND {TO_CLUSTER.not_given_up} AND {ON_THE_DAYS}
 ORDER BY o.id LIMIT %(limit)s
 """
 
@@ -103,7 +101,7 @@ def assign_provisional(
 
     def try_out(observation: int) -> None:
         row = conn.execute(
-            "SELECT workspace_id FROM lightfast.observations WHERE id = %s", (observation,)
+            "SELECT workspace_id FROM lightfast.observation_facts WHERE id = %s", (observation,)
         ).fetchone()
         if row is not None:
             _assign(conn, row[0], [observation])
@@ -120,9 +118,7 @@ def assign_provisional(
 
 
 def _unclustered_pages() -> PendingPages:
-    return PendingPages(
-        pending=TO_CLUSTER.missing_and_pending, parameters={"cluster_rules": RULE_VERSION}
-    )
+    return PendingPages(stage=TO_CLUSTER, parameters={"cluster_rules": RULE_VERSION})
 
 
 class _ClusterPages:

@@ -26,12 +26,14 @@ _COLUMNS = """
 SELECT o.id, o.source_id, o.subject_key, extract(epoch FROM o.occurred_at)::float8, o.title,
        {text},
        coalesce(i.actor_id, i.source || ':' || i.source_id), i.source || ':' || i.source_id,
-       o.cluster_id, m.cluster_id, m.thread_key, m.rule_version, m.is_provisional
+       m.cluster_id, m.thread_key, m.rule_version, m.is_provisional,
+       (m.subject_key, m.author_identity_id, m.occurred_at)
+         IS NOT DISTINCT FROM (o.subject_key, o.author_identity_id, o.occurred_at)
 """
 
 _OBSERVATIONS = f"""
 {_COLUMNS.format(text="left(o.content, %(most_text)s)")}
-FROM lightfast.observations o
+FROM lightfast.observation_facts o
 LEFT JOIN lightfast.actor_identities i ON i.id = coalesce(o.author_identity_id, o.actor_identity_id)
 LEFT JOIN lightfast.cluster_members m ON m.observation_id = o.id
 WHERE o.workspace_id = %(workspace)s
@@ -46,7 +48,7 @@ ORDER BY o.occurred_at, o.source_id
 _OBSERVATIONS_OF_SOME = f"""
 {_COLUMNS.format(text="NULL")}
 FROM unnest(%(ids)s::bigint[]) AS asked (id)
-CROSS JOIN LATERAL (SELECT * FROM lightfast.observations o WHERE o.id = asked.id LIMIT 1) o
+CROSS JOIN LATERAL (SELECT * FROM lightfast.observation_facts o WHERE o.id = asked.id LIMIT 1) o
 LEFT JOIN LATERAL (
   SELECT * FROM lightfast.actor_identities i
   WHERE i.id = coalesce(o.author_identity_id, o.actor_identity_id) LIMIT 1
@@ -95,24 +97,28 @@ ORDER BY s.state_type DESC
 _CLOCK = """
 SELECT extract(epoch FROM coalesce(
   (SELECT o.occurred_at
-   FROM (SELECT o.occurred_at, o.recorded_at FROM lightfast.observations o
+   FROM (SELECT o.occurred_at, o.recorded_at FROM lightfast.observation_facts o
          WHERE o.workspace_id = %(workspace)s ORDER BY o.occurred_at DESC LIMIT 1000) o
    WHERE o.occurred_at <= o.recorded_at + interval '1 day'
    ORDER BY o.occurred_at DESC LIMIT 1),
-  (SELECT max(o.occurred_at) FROM lightfast.observations o WHERE o.workspace_id = %(workspace)s)
+  (SELECT max(o.occurred_at) FROM lightfast.observation_facts o WHERE o.workspace_id = %(workspace)s)
 ))::float8
 """
 
 
 @dataclass(frozen=True, slots=True)
 class CurrentMembership:
-    """The cluster of an observation as the tables have it now; None if it has none."""
+    """The cluster of an observation as the table has it now; None if it has none.
 
-    observation_cluster: str | None
+    `is_true_copy`: what the row repeats of the observation is what that says now. It is not if capture
+    changed it while the row was being written.
+    """
+
     cluster_id: str | None
     thread_key: str | None
     rule_version: int | None
     is_provisional: bool | None
+    is_true_copy: bool
 
 
 @dataclass(frozen=True, slots=True)

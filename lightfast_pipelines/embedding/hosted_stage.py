@@ -170,7 +170,7 @@ def _write(conn: Connection, index: VectorIndex, rows: StagePage, vectors: Vecto
     # An observation that capture is rewriting at this moment stays in the queue.
     now_there = conn.execute(
         """
-        SELECT id, title, content FROM lightfast.observations
+        SELECT id, title, content FROM lightfast.observation_facts
         WHERE id = ANY(%s) AND NOT is_deleted ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
         """,
         (ids,),

@@ -81,7 +81,7 @@ class PgVectorIndex:
                   (observation_id, view, model, rule_version, workspace_id, vector)
                 SELECT n.observation_id, n.view, %s, %s, o.workspace_id, n.vector
                 FROM lightfast_new_vectors n
-                JOIN lightfast.observations o ON o.id = n.observation_id
+                JOIN lightfast.observation_facts o ON o.id = n.observation_id
                 ON CONFLICT (observation_id, view, model)
                 DO UPDATE SET vector = excluded.vector, workspace_id = excluded.workspace_id,
                               rule_version = excluded.rule_version

@@ -15,7 +15,7 @@ from datetime import date
 from functools import partial
 from typing import Any, LiteralString
 
-from lightfast_pipelines.domain.views import RULE_VERSION, view_texts
+from lightfast_pipelines.domain.views import view_texts
 from lightfast_pipelines.embedding.embedder import Embedder
 from lightfast_pipelines.embedding.index import VIEWS, VectorIndex, Vectors, View
 from lightfast_pipelines.inbox.isolation import ObservationStage
@@ -23,7 +23,13 @@ from lightfast_pipelines.inbox.paged_stage import PageBounds, PagesReport, work_
 from lightfast_pipelines.store.consolidation_marks import mark_changed
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.hosted_vectors import enqueue
-from lightfast_pipelines.store.pending_work import ON_THE_DAYS, PARTITION_DAY, TO_EMBED
+from lightfast_pipelines.store.pending_work import (
+    HAS_OTHER_VECTORS,
+    ON_THE_DAYS,
+    PARTITION_DAY,
+    TO_EMBED,
+    WITHOUT_CURRENT_VECTOR,
+)
 from lightfast_pipelines.store.stage_pages import PendingPages, StagePage
 from lightfast_pipelines.store.time_limit import TimeLimit
 
@@ -38,8 +44,8 @@ _LOCK: LiteralString = "FOR NO KEY UPDATE OF o SKIP LOCKED"
 # Observations that only other models have embedded, which is asked where there are any.
 _OF_OTHER_MODELS: LiteralString = f"""
 SELECT o.id, o.workspace_id, d.day, o.external_id, o.title, o.content
-FROM lightfast.observations o LEFT JOIN {PARTITION_DAY} ON true
-WHERE o.id > %(after)s AND {TO_EMBED.not_current_and_pending} AND {ON_THE_DAYS}
+FROM lightfast.observation_facts o LEFT JOIN {PARTITION_DAY} ON true
+WHERE o.id > %(after)s AND {WITHOUT_CURRENT_VECTOR} AND {TO_EMBED.not_given_up} AND {ON_THE_DAYS}
 ORDER BY o.id LIMIT %(limit)s
 {_LOCK}
 """
@@ -47,41 +53,18 @@ ORDER BY o.id LIMIT %(limit)s
 # Of a page that failed, the observations that still have no vector of this model.
 _REREAD: LiteralString = f"""
 SELECT o.id, o.workspace_id, NULL, o.external_id, o.title, o.content
-FROM lightfast.observations o
-WHERE o.id = ANY(%(ids)s) AND {TO_EMBED.not_current}
+FROM lightfast.observation_facts o
+WHERE o.id = ANY(%(ids)s) AND {WITHOUT_CURRENT_VECTOR}
 ORDER BY o.id
 {_LOCK}
 """
 
 _WITNESS: LiteralString = """
 SELECT o.id, o.workspace_id, NULL, o.external_id, o.title, o.content
-FROM lightfast.observations o WHERE o.id = %s
+FROM lightfast.observation_facts o WHERE o.id = %s
 """
 
-# Whether another local model, or an older rule, has made vectors: a look-up in an index per model.
-_HAS_OTHER_MODELS: LiteralString = f"""
-WITH RECURSIVE models AS (
-  SELECT min(model) AS model FROM lightfast.observation_vectors WHERE view = 'title'
-  UNION ALL
-  SELECT (SELECT min(v.model) FROM lightfast.observation_vectors v
-          WHERE v.view = 'title' AND v.model > m.model)
-  FROM models m WHERE m.model IS NOT NULL
-)
-SELECT EXISTS (
-    SELECT FROM models
-    WHERE model <> %(model)s AND model NOT IN (SELECT model FROM lightfast.hosted_models))
-  OR EXISTS (
-    SELECT FROM lightfast.observation_vectors
-    WHERE view = 'title' AND model = %(model)s AND rule_version < {RULE_VERSION})
-"""
-
-_NAME_VECTORS = """
-UPDATE lightfast.observations
-SET embedding_title_id = external_id || ':title',
-    embedding_content_id = external_id || ':content',
-    embedding_summary_id = external_id || ':summary'
-WHERE id = ANY(%s) AND embedding_title_id IS DISTINCT FROM external_id || ':title'
-"""
+_TAKE_OUT = "DELETE FROM lightfast.embedding_queue WHERE observation_id = ANY(%s)"
 
 
 @dataclass(slots=True)
@@ -111,7 +94,7 @@ def embed_pending(
 
     def write(rows: StagePage) -> int:
         vectors = index.upsert(vectors_of(embedder, rows))
-        conn.execute(_NAME_VECTORS, ([row[0] for row in rows],))
+        conn.execute(_TAKE_OUT, ([row[0] for row in rows],))
         return vectors
 
     def embed(page: StagePage, ids: Sequence[int]) -> None:
@@ -143,7 +126,7 @@ class _EmbeddingPages:
         self._model = model
         self._days = days
         self._without_vector: PendingPages | None = PendingPages(
-            pending=TO_EMBED.missing_and_pending,
+            stage=TO_EMBED,
             parameters={"model": model},
             columns=", o.external_id, o.title, o.content",
             lock=_LOCK,
@@ -170,7 +153,7 @@ class _EmbeddingPages:
         return page
 
     def _has_other_models(self, conn: Connection) -> bool:
-        row = conn.execute(_HAS_OTHER_MODELS, {"model": self._model}).fetchone()
+        row = conn.execute(f"SELECT {HAS_OTHER_VECTORS}", {"model": self._model}).fetchone()
         return row is not None and row[0]
 
 

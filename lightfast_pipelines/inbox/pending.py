@@ -73,9 +73,9 @@ _QUEUE = "SELECT partition_date, count(*) FROM lightfast.raw_queue GROUP BY part
 
 _BY_DAY: LiteralString = """
 WITH pending AS (
-  (SELECT o.id FROM lightfast.observations o WHERE {condition} ORDER BY o.id LIMIT {oldest})
+  (SELECT o.id FROM {waiting} WHERE {not_given_up} ORDER BY o.id LIMIT {oldest})
   UNION
-  (SELECT o.id FROM lightfast.observations o WHERE {condition} ORDER BY o.id DESC LIMIT {newest})
+  (SELECT o.id FROM {waiting} WHERE {not_given_up} ORDER BY o.id DESC LIMIT {newest})
 )
 SELECT d.day, count(*) FROM pending o CROSS JOIN {partition_day}
 WHERE d.day IS NOT NULL
@@ -89,14 +89,17 @@ def days_with_work(
     """The days that have waiting deliveries, or observations to embed or to cluster.
 
     Without `exactly` only observations without any vector or cluster count, which takes milliseconds
-    among a million. With it those of other models or older rules count too, which reads them all.
+    among a million. With it those of other models or older rules count too.
     """
     parameters = {"model": model, "cluster_rules": cluster_rule_version}
 
     def by_day(stage: PendingObservations) -> dict[date, int]:
-        condition = stage.not_current_and_pending if exactly else stage.missing_and_pending
         query = _BY_DAY.format(
-            condition=condition, oldest=_OLDEST, newest=_NEWEST, partition_day=PARTITION_DAY
+            waiting=f"({stage.pending}) o" if exactly else stage.queue,
+            not_given_up=stage.not_given_up,
+            oldest=_OLDEST,
+            newest=_NEWEST,
+            partition_day=PARTITION_DAY,
         )
         return dict(conn.execute(query, parameters).fetchall())
 
@@ -116,8 +119,8 @@ def waiting(conn: Connection, *, model: str, cluster_rule_version: int) -> Backl
         f"""
         SELECT
           (SELECT count(*) FROM lightfast.raw_queue),
-          (SELECT count(*) FROM lightfast.observations o WHERE {TO_EMBED.not_current_and_pending}),
-          (SELECT count(*) FROM lightfast.observations o WHERE {TO_CLUSTER.not_current_and_pending}),
+          (SELECT count(*) FROM ({TO_EMBED.pending}) o),
+          (SELECT count(*) FROM ({TO_CLUSTER.pending}) o),
           (SELECT count(*) FROM lightfast.consolidation_marks k WHERE {TO_CONSOLIDATE})
         """,
         {"model": model, "cluster_rules": cluster_rule_version},

@@ -116,7 +116,7 @@ def _delete_derived_rows(conn: Connection, workspace: Workspace) -> int:
             deleted = conn.execute(
                 f"DELETE FROM lightfast.{table} WHERE workspace_id = %s", (workspace.id,)
             )
-            if table == "observations":
+            if table == "observation_facts":
                 observations = deleted.rowcount
     return observations
 

@@ -67,16 +67,15 @@ GROUP BY t.workspace_id, t.entity_id, t.state_type
 HAVING count(*) > 1
 """
 
-# The partial indexes hold only what is pending, so a whole day need not be read.
+# The queues hold only what waits, so a whole day need not be read.
 _BEHIND = f"""
 SELECT 'observation ' || o.external_id
 FROM (
-  (SELECT o.id, o.external_id FROM lightfast.observations o
-   WHERE {TO_EMBED.missing} ORDER BY o.id DESC LIMIT 2000)
+  (SELECT o.id FROM {TO_EMBED.queue} ORDER BY o.id DESC LIMIT 2000)
   UNION
-  (SELECT o.id, o.external_id FROM lightfast.observations o
-   WHERE {TO_CLUSTER.missing} ORDER BY o.id DESC LIMIT 2000)
-) o
+  (SELECT o.id FROM {TO_CLUSTER.queue} ORDER BY o.id DESC LIMIT 2000)
+) q
+JOIN lightfast.observation_facts o ON o.id = q.id
 CROSS JOIN {PARTITION_DAY}
 WHERE d.day = ANY(%(days)s)
 """

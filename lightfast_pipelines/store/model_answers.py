@@ -251,7 +251,7 @@ def close_questions(
     change_routing(conn)
     closed = conn.execute(
         """
-        UPDATE lightfast.observations o SET question_hash = NULL
+        UPDATE lightfast.observation_facts o SET question_hash = NULL
         FROM unnest(%s::bigint[], %s::text[]) AS q (id, content_hash)
         WHERE o.id = q.id AND o.question_hash = q.content_hash
         RETURNING o.id

@@ -1,7 +1,9 @@
-"""The only definition, as SQL conditions, of which work is pending for the stages after capture.
+"""The only definition, as SQL, of which work is pending for the stages after capture.
 
-Work that a stage gave up after several failures is not pending. The parameters of the conditions are
-`model` (the embedder's name) and `cluster_rules` (a version).
+What a stage has no result for waits in its queue, which triggers fill when an observation is new or changes.
+So finding work costs as much as there is work. What has a result of another model or of older rules is
+looked for only where there is any. Work that a stage gave up after several failures is not pending. The
+parameters are `model` (the embedder's name) and `cluster_rules` (a version).
 """
 
 from __future__ import annotations
@@ -15,41 +17,70 @@ from lightfast_pipelines.store.stage_failures import observation_given_up, works
 
 @dataclass(frozen=True, slots=True)
 class PendingObservations:
-    """Conditions over an observation `o` that a stage has to work on.
+    """What a stage has to work on: two items of a FROM clause, rows `o` (id, workspace_id).
 
-    `missing`: the stage has no result for it. A partial index holds just these rows, as capture and
-    the stages keep the columns up to date.
-    `not_current`: there is no result of the current model or rules. Reads every observation.
+    `queue`: observations without any result. `outdated`: those with a result that is not of the current
+    model or rules, and not in the queue. `not_given_up` is a condition over `o`.
     """
 
-    missing: LiteralString
-    not_current: LiteralString
+    queue: LiteralString
+    outdated: LiteralString
     not_given_up: LiteralString
 
     @property
-    def missing_and_pending(self) -> LiteralString:
-        return f"{self.missing} AND {self.not_given_up}"
+    def pending(self) -> LiteralString:
+        """A query for all of it."""
+        return f"""
+        SELECT o.id, o.workspace_id FROM {self.queue} WHERE {self.not_given_up}
+        UNION ALL
+        SELECT o.id, o.workspace_id FROM {self.outdated} WHERE {self.not_given_up}
+        """
 
-    @property
-    def not_current_and_pending(self) -> LiteralString:
-        return f"{self.not_current} AND {self.not_given_up}"
 
+# Whether another local model, or an older rule, has made vectors: a look-up in an index per model.
+HAS_OTHER_VECTORS: LiteralString = f"""
+(
+  WITH RECURSIVE models AS (
+    SELECT min(model) AS model FROM lightfast.observation_vectors WHERE view = 'title'
+    UNION ALL
+    SELECT (SELECT min(v.model) FROM lightfast.observation_vectors v
+            WHERE v.view = 'title' AND v.model > m.model)
+    FROM models m WHERE m.model IS NOT NULL
+  )
+  SELECT EXISTS (
+      SELECT FROM models
+      WHERE model <> %(model)s AND model NOT IN (SELECT model FROM lightfast.hosted_models))
+    OR EXISTS (
+      SELECT FROM lightfast.observation_vectors
+      WHERE view = 'title' AND model = %(model)s AND rule_version < {VIEW_RULES})
+)
+"""
 
-# A deleted observation gets no vector.
+# Whether the observation `o` has no vector of the current local model, although it should.
+WITHOUT_CURRENT_VECTOR: LiteralString = f"""
+NOT o.is_deleted AND NOT EXISTS (
+  SELECT FROM lightfast.observation_vectors v
+  WHERE v.observation_id = o.id AND v.view = 'title' AND v.model = %(model)s
+    AND v.rule_version >= {VIEW_RULES})
+"""
+
 TO_EMBED = PendingObservations(
-    missing="o.embedding_title_id IS NULL AND NOT o.is_deleted",
-    not_current=f"""NOT o.is_deleted AND NOT EXISTS (
-      SELECT FROM lightfast.observation_vectors v
-      WHERE v.observation_id = o.id AND v.view = 'title' AND v.model = %(model)s
-        AND v.rule_version >= {VIEW_RULES})""",
+    queue="(SELECT observation_id AS id, workspace_id FROM lightfast.embedding_queue) o",
+    # Reads every observation, but only if there are other vectors.
+    outdated=f"""(
+      SELECT o.id, o.workspace_id FROM lightfast.observation_facts o
+      WHERE {HAS_OTHER_VECTORS} AND {WITHOUT_CURRENT_VECTOR}
+        AND NOT EXISTS (SELECT FROM lightfast.embedding_queue q WHERE q.observation_id = o.id)
+    ) o""",
     not_given_up=f"NOT {observation_given_up('embeddings', '%(model)s')}",
 )
 
 TO_CLUSTER = PendingObservations(
-    missing="o.cluster_id IS NULL",
-    not_current="""NOT EXISTS (
-      SELECT FROM lightfast.cluster_members m
-      WHERE m.observation_id = o.id AND m.rule_version >= %(cluster_rules)s)""",
+    queue="(SELECT observation_id AS id, workspace_id FROM lightfast.cluster_queue) o",
+    outdated="""(
+      SELECT m.observation_id AS id, m.workspace_id FROM lightfast.cluster_members m
+      WHERE m.rule_version < %(cluster_rules)s
+    ) o""",
     not_given_up=f"NOT {observation_given_up('clusters', '%(cluster_rules)s::text')}",
 )
 

@@ -101,7 +101,7 @@ def count_observation(
         INSERT INTO lightfast.stage_failures AS f
           (workspace_id, observation_id, stage, rules, attempts, error_class, error)
         SELECT o.workspace_id, o.id, %s, %s, 1, %s, %s
-        FROM lightfast.observations o WHERE o.id = %s FOR KEY SHARE
+        FROM lightfast.observation_facts o WHERE o.id = %s FOR KEY SHARE
         {_COUNT_ONE_MORE}
         """,
         (stage, rules, error.kind, error.text, observation),

@@ -1,7 +1,7 @@
-"""Pages of the observations that are pending for a stage, shared equally among the workspaces.
+"""Pages of the observations that wait in a stage's queue, shared equally among the workspaces.
 
 So a small tenant's observations are done with the first page, however large another's backlog is. Only
-pending rows are read, through a partial index by workspace.
+waiting rows are read, through the queue's index by workspace.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from datetime import date
 from typing import Any, LiteralString
 
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.pending_work import ON_THE_DAYS, PARTITION_DAY
+from lightfast_pipelines.store.pending_work import ON_THE_DAYS, PARTITION_DAY, PendingObservations
 
 StagePage = list[tuple[Any, ...]]
 
 
-def _workspaces_with(pending: LiteralString) -> LiteralString:
-    """A query for the workspaces that have a pending observation: one index look-up per workspace."""
+def _workspaces_with(stage: PendingObservations) -> LiteralString:
+    """A query for the workspaces that have a waiting observation: one index look-up per workspace."""
     return f"""
     WITH RECURSIVE waiting AS (
       (
-        SELECT o.workspace_id AS id FROM lightfast.observations o WHERE {pending}
+        SELECT o.workspace_id AS id FROM {stage.queue} WHERE {stage.not_given_up}
         ORDER BY o.workspace_id LIMIT 1
       )
       UNION ALL
       SELECT (
-        SELECT o.workspace_id FROM lightfast.observations o
-        WHERE o.workspace_id > w.id AND {pending} ORDER BY o.workspace_id LIMIT 1
+        SELECT o.workspace_id FROM {stage.queue}
+        WHERE o.workspace_id > w.id AND {stage.not_given_up} ORDER BY o.workspace_id LIMIT 1
       ) FROM waiting w WHERE w.id IS NOT NULL
     )
     SELECT id FROM waiting WHERE id IS NOT NULL
@@ -38,28 +38,28 @@ def _workspaces_with(pending: LiteralString) -> LiteralString:
 class PendingPages:
     """The pages of one run, of rows (id, workspace, day, further columns).
 
-    `pending` is a condition over an observation `o`, and `parameters` are those it needs.
+    `parameters` are those that the stage's conditions need; `columns` and `lock` are of the observation `o`.
     """
 
     def __init__(
         self,
         *,
-        pending: LiteralString,
+        stage: PendingObservations,
         parameters: Mapping[str, Any],
         columns: LiteralString = "",
         lock: LiteralString = "",
     ) -> None:
         self._parameters = parameters
-        self._workspaces = _workspaces_with(pending)
+        self._workspaces = _workspaces_with(stage)
         self._page: LiteralString = f"""
         SELECT o.id, o.workspace_id, p.day {columns}
         FROM unnest(%(workspaces)s::bigint[], %(after)s::bigint[]) AS w (id, after)
         CROSS JOIN LATERAL (
-          SELECT o.id, d.day FROM lightfast.observations o LEFT JOIN {PARTITION_DAY} ON true
-          WHERE o.workspace_id = w.id AND o.id > w.after AND {pending} AND {ON_THE_DAYS}
+          SELECT o.id, d.day FROM {stage.queue} LEFT JOIN {PARTITION_DAY} ON true
+          WHERE o.workspace_id = w.id AND o.id > w.after AND {stage.not_given_up} AND {ON_THE_DAYS}
           ORDER BY o.id LIMIT %(share)s
         ) p
-        JOIN lightfast.observations o ON o.id = p.id
+        JOIN lightfast.observation_facts o ON o.id = p.id
         ORDER BY o.id {lock}
         """
         self._after: dict[int, int] = {}

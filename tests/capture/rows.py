@@ -74,7 +74,7 @@ class Memory:
         source_id = keys.source_id(subject_key, transition)
         observation_id = self._one(
             """
-            INSERT INTO lightfast.observations
+            INSERT INTO lightfast.observation_facts
               (external_id, workspace_id, source_id, source, source_type, observation_type,
                subject_key, occurred_at, recorded_at, ingestion_source, author_identity_id,
                actor_identity_id, title, content, category, significance_score, rule_version,

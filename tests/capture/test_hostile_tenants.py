@@ -53,7 +53,7 @@ def alone(new_database: Callable[[], Database]) -> Callable[[Secrets], dict[str,
     def played(secrets: Secrets) -> dict[str, list[str]]:
         steps: list[tuple[Said, str | None]] = [(said, None) for said in TRUTH]
         found, _ = rows_after(new_database(), secrets, steps, 100)
-        assert len(found["observations"]) >= 7
+        assert len(found["observation_facts"]) >= 7
         assert any("acme/shop" in row for row in found["resources"])
         return found
 

@@ -34,6 +34,7 @@ def tenants(conn: Connection) -> dict[str, Workspace]:
 # waits only until its vector is made.
 _EMPTY_HERE = {
     *("cluster_aliases", "model_answers", "hosted_coverage"),
+    *("embedding_queue", "cluster_queue"),
     *("layer_changes", "index_changes", "hosted_namespaces"),
 }
 
@@ -103,10 +104,10 @@ def test_each_workspace_decides_separately_what_becomes_of_an_event(
 _THROUGH = {
     "backfill_coverage": ("integration_id", "integrations"),
     "id_sweeps": ("integration_id", "integrations"),
-    "observation_sources": ("observation_id", "observations"),
-    "observation_entities": ("observation_id", "observations"),
-    "relationship_sources": ("observation_id", "observations"),
-    "identity_mentions": ("observation_id", "observations"),
+    "observation_sources": ("observation_id", "observation_facts"),
+    "observation_entities": ("observation_id", "observation_facts"),
+    "relationship_sources": ("observation_id", "observation_facts"),
+    "identity_mentions": ("observation_id", "observation_facts"),
 }
 # References that no foreign key holds: table, column, table it names, column there.
 _NAMED = (

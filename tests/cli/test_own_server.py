@@ -160,7 +160,7 @@ ATTACKS = (
     "SET ROLE memory",
     "SET ROLE postgres",
     "SET ROLE NONE; SELECT * FROM lightfast.raw_bodies",
-    "RESET ROLE; DELETE FROM lightfast.observations",
+    "RESET ROLE; DELETE FROM lightfast.observation_facts",
     "SET SESSION AUTHORIZATION memory",
     "SELECT body FROM lightfast.raw_bodies",
     "SELECT body FROM lightfast.raw_bodies_default",

@@ -42,7 +42,7 @@ def test_process_captures_all_but_the_poison_which_waiting_lists_and_replay_retr
     causes = [row["cause"] for row in lightfast.json("waiting")["dead"]]
     assert all(any(reason in cause for cause in causes) for _, reason in poison.KINDS.values())
     with lightfast.database.connect("migrator", autocommit=True) as owner:
-        owner.execute("DROP TRIGGER refuse ON lightfast.observations")
+        owner.execute("DROP TRIGGER refuse ON lightfast.observation_facts")
     assert lightfast.json("replay", "--status", "dlq") == {"queued": dead}
     assert lightfast.json("process")["outcomes"] == {"delivered": dead}
     assert lightfast.json("waiting")["dead"] == []

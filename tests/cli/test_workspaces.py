@@ -41,7 +41,7 @@ def _sizes(lightfast: Lightfast) -> dict[str, int]:
 def test_a_demos_workspace_is_removed_to_the_last_row(processed: Lightfast) -> None:
     processed("people", "reject", "Priya Raman", "Jonas Lind")
     sizes = _sizes(processed)
-    assert sizes["observations"] > 0
+    assert sizes["observation_facts"] > 0
     assert sizes["actor_decisions"] == 1
     done = processed.json("workspace", "remove", "demo/tale", "--deliveries", "--yes")
     assert (done["deliveries"], done["kept"], done["organisation"]) == (54, 0, True)

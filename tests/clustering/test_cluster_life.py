@@ -113,7 +113,7 @@ def test_a_commit_with_a_wrong_clock_does_not_close_all_other_work(conn: Connect
     memory.observation(
         "github:commit:" + "b" * 40, "From the future", at=datetime(2038, 1, 19, tzinfo=UTC)
     )
-    conn.execute("UPDATE lightfast.observations SET recorded_at = %s", (hours(1),))
+    conn.execute("UPDATE lightfast.observation_facts SET recorded_at = %s", (hours(1),))
     conn.commit()
     decide(conn)
     assert rows(conn, STATUS)[0] == ("open", None)
@@ -158,7 +158,7 @@ def test_a_split_is_logged_once_with_the_clusters_it_made(conn: Connection) -> N
     conn.commit()
     decide(conn)
     conn.execute(
-        "UPDATE lightfast.observations SET occurred_at = %s WHERE subject_key > %s",
+        "UPDATE lightfast.observation_facts SET occurred_at = %s WHERE subject_key > %s",
         (hours(5_000), f"github:commit:{1:040x}"),
     )
     conn.commit()
@@ -192,7 +192,7 @@ def test_a_new_member_that_consolidation_puts_elsewhere_is_no_split(conn: Connec
     # As if neither the file nor the author were a reason to join any more.
     conn.execute("DELETE FROM lightfast.observation_entities WHERE role = 'file'")
     conn.execute(
-        "UPDATE lightfast.observations SET author_identity_id = NULL, actor_identity_id = NULL"
+        "UPDATE lightfast.observation_facts SET author_identity_id = NULL, actor_identity_id = NULL"
     )
     conn.commit()
     consolidate(conn, WordLlamaEmbedder(), now=NOW, force=True)

@@ -207,7 +207,7 @@ def test_a_changed_id_becomes_an_alias_and_the_log_says_what_happened(
     assert log[3][1] == {"observations": 2, "from": [row[0]]}
     assert log[4][1] == {"before": 1, "into": now_in[0]}
     # The earlier commit is gone again: the old id is alive, so it is no alias any more.
-    conn.execute("DELETE FROM lightfast.observations WHERE subject_key = %s", (sha(1),))
+    conn.execute("DELETE FROM lightfast.observation_facts WHERE subject_key = %s", (sha(1),))
     memory.touch()
     consolidate(conn, WordLlamaEmbedder(), now=NOW)
     aliases = conn.execute("SELECT alias_id, cluster_id FROM lightfast.cluster_aliases").fetchall()

@@ -96,7 +96,7 @@ def test_statistics_from_before_anything_had_a_cluster_mislead_no_look_up(
     # So many that the indexes differ in depth: with fewer, Postgres takes the right one by luck.
     conn.execute(
         """
-        INSERT INTO lightfast.observations
+        INSERT INTO lightfast.observation_facts
           (external_id, workspace_id, source_id, source, source_type, observation_type, subject_key,
            occurred_at, recorded_at, ingestion_source, author_identity_id, title, category,
            significance_score, rule_version)

@@ -126,7 +126,7 @@ def test_a_summary_does_not_cite_deleted_observations(conn: Connection, memory: 
     update(memory)
     (row,) = summaries(conn)
     quoted = row["summary_citations"][1]["observations"][0]
-    conn.execute("DELETE FROM lightfast.observations WHERE external_id = %s", (quoted,))
+    conn.execute("DELETE FROM lightfast.observation_facts WHERE external_id = %s", (quoted,))
     assert len(made) == 20
     assert update(memory).written == 1
     (row,) = summaries(conn)
@@ -150,7 +150,7 @@ def test_sentences_are_stale_from_the_moment_that_an_observation_they_cite_is_de
     (row,) = summaries(conn)
     quoted = row["summary_citations"][1]["observations"][0]
     conn.execute(
-        "UPDATE lightfast.observations SET is_deleted = true WHERE external_id = %s", (quoted,)
+        "UPDATE lightfast.observation_facts SET is_deleted = true WHERE external_id = %s", (quoted,)
     )
     conn.commit()
     assert stale_sentences(conn) == [1, 2]
@@ -169,7 +169,7 @@ def test_a_sentence_is_stale_when_what_it_quotes_says_something_else_now(
     (row,) = summaries(conn)
     quoted = row["summary_citations"][1]["observations"][0]
     conn.execute(
-        "UPDATE lightfast.observations SET title = 'Refund the order' WHERE external_id = %s",
+        "UPDATE lightfast.observation_facts SET title = 'Refund the order' WHERE external_id = %s",
         (quoted,),
     )
     conn.commit()
@@ -200,6 +200,6 @@ def test_a_cluster_that_shrinks_below_five_loses_its_summary(
 ) -> None:
     made = commits(memory, 0, 5)
     update(memory)
-    conn.execute("DELETE FROM lightfast.observations WHERE id = %s", (made[4],))
+    conn.execute("DELETE FROM lightfast.observation_facts WHERE id = %s", (made[4],))
     assert update(memory).removed == 1
     assert summaries(conn) == []

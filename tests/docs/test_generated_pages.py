@@ -18,7 +18,7 @@ from lightfast_pipelines.cli.pages import (
     with_settings,
 )
 from lightfast_pipelines.providers import discover
-from lightfast_pipelines.store.tables import metadata
+from lightfast_pipelines.store.tables import metadata, view_metadata
 
 
 def test_the_generated_pages_are_up_to_date() -> None:
@@ -37,7 +37,7 @@ def test_a_changed_comment_makes_the_dictionary_stale(tmp_path: Path) -> None:
 
 def test_the_dictionary_has_every_table_and_column() -> None:
     text = data_dictionary()
-    for table in metadata.tables.values():
+    for table in (*metadata.tables.values(), *view_metadata.tables.values()):
         section = text.partition(f"\n## {table.name}\n")[2].partition("\n## ")[0]
         rows = [
             line.split("|")[1].strip(" *") for line in section.splitlines() if line.startswith("| ")
@@ -58,7 +58,7 @@ def test_the_events_page_lists_every_declared_event_under_its_provider() -> None
 def test_every_table_and_column_has_a_meaning() -> None:
     silent = [
         f"{table.name}.{column.name}"
-        for table in metadata.tables.values()
+        for table in (*metadata.tables.values(), *view_metadata.tables.values())
         for column in table.columns
         if not (column.comment or "").strip() or not (table.comment or "").strip()
     ]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lightfast_pipelines.store.tables import metadata
+from lightfast_pipelines.store.tables import metadata, view_metadata
 
 PAGE = Path(__file__).parents[2] / "docs" / "plan-columns.md"
 _POINTER = re.compile(r"`([a-z_]+)\.([a-z_]+)`")
@@ -81,4 +81,5 @@ def test_only_planned_columns_are_mapped(shared: Path) -> None:
 
 @pytest.mark.parametrize(("table", "column"), sorted(set(_POINTER.findall(PAGE.read_text()))))
 def test_every_column_of_the_map_exists(table: str, column: str) -> None:
-    assert column in metadata.tables[f"lightfast.{table}"].columns
+    described = {**metadata.tables, **view_metadata.tables}
+    assert column in described[f"lightfast.{table}"].columns

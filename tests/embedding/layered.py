@@ -62,8 +62,9 @@ def join(memory: Memory, cluster: str, *observations: int, label: str = "Payment
         memory.conn.execute(
             """
             INSERT INTO lightfast.cluster_members
-              (observation_id, workspace_id, cluster_id, thread_key, rule_version, is_provisional)
-            VALUES (%s, %s, %s, 't', 1, false)
+              (observation_id, workspace_id, cluster_id, thread_key, rule_version, is_provisional,
+               subject_key, occurred_at)
+            VALUES (%s, %s, %s, 't', 1, false, 't', now())
             ON CONFLICT (observation_id) DO UPDATE SET cluster_id = excluded.cluster_id
             """,
             (observation, memory.workspace_id, cluster),

@@ -59,7 +59,7 @@ def test_a_hosted_model_makes_its_own_of_what_it_embedded_and_its_outage_delays_
     ]
     (used,) = usage_on(conn, NOW.date())
     assert (used.purpose, used.requests, used.failures) == ("entities", 2, 1)
-    conn.execute("DELETE FROM lightfast.observations")
+    conn.execute("DELETE FROM lightfast.observation_facts")
     make_layers(conn, WordLlamaEmbedder())
     make_hosted_layers(conn, hosted, clock=lambda: NOW)
     assert all_rows(conn) == []

@@ -33,7 +33,7 @@ def _commits(memory: Memory, count: int, *, start: int = 0) -> list[int]:
 
 def _set_score(conn: Connection, observation: int, score: int) -> None:
     conn.execute(
-        "UPDATE lightfast.observations SET significance_score = %s WHERE id = %s",
+        "UPDATE lightfast.observation_facts SET significance_score = %s WHERE id = %s",
         (score, observation),
     )
 
@@ -44,7 +44,7 @@ def test_only_significant_observations_get_a_vector_that_costs_money(hosted: Hos
     _set_score(hosted.conn, below, 29)
     _set_score(hosted.conn, at_threshold, 30)
     hosted.conn.execute(
-        "UPDATE lightfast.observations SET is_deleted = true WHERE id = %s", (deleted,)
+        "UPDATE lightfast.observation_facts SET is_deleted = true WHERE id = %s", (deleted,)
     )
     strict = Memory(hosted.conn, slug="strict")
     hosted.conn.execute(
@@ -188,7 +188,7 @@ def test_a_text_that_changes_while_it_is_embedded_gets_no_vector_of_the_old_text
         vectors = embed(texts)
         with database.connect() as capture:
             capture.execute(
-                "UPDATE lightfast.observations SET title = 'New' WHERE id = %s", (changed,)
+                "UPDATE lightfast.observation_facts SET title = 'New' WHERE id = %s", (changed,)
             )
         return vectors
 
@@ -204,7 +204,7 @@ def test_what_is_deleted_while_it_waits_is_sent_to_nobody(hosted: Hosted) -> Non
     gone, kept = _commits(Memory(hosted.conn), 2)
     hosted.set_model(hosted.embedder())
     hosted.conn.execute(
-        "UPDATE lightfast.observations SET is_deleted = true WHERE id = %s", (gone,)
+        "UPDATE lightfast.observation_facts SET is_deleted = true WHERE id = %s", (gone,)
     )
     hosted.embed()
     assert hosted.embedded() == [kept]

@@ -180,7 +180,7 @@ def test_the_vectors_of_deleted_rows_are_deleted(conn: Connection, memory: Memor
     join(memory, "c1", observation)
     update(conn)
     assert len(vectors(conn, "entities")) == len(vectors(conn, "clusters")) == 1
-    conn.execute("DELETE FROM lightfast.observations WHERE id = %s", (observation,))
+    conn.execute("DELETE FROM lightfast.observation_facts WHERE id = %s", (observation,))
     update(conn)
     assert (vectors(conn, "entities"), vectors(conn, "clusters")) == ({}, {})
 

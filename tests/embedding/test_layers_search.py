@@ -75,7 +75,7 @@ def test_a_hit_whose_row_is_gone_is_left_out(
     observation = commit(memory, 1)
     kept = commit(memory, 2, "Cache the cart")
     update(conn, index)
-    conn.execute("DELETE FROM lightfast.observations WHERE id = %s", (observation,))
+    conn.execute("DELETE FROM lightfast.observation_facts WHERE id = %s", (observation,))
     answer = search(conn, index, memory, "Retry the payment")
     assert answer.answered_by == "pinecone:lightfast"
     assert [hit.key for hit in answer.hits] == [external_id(conn, kept)]

@@ -91,19 +91,18 @@ def test_a_changed_text_replaces_its_vectors_and_a_deleted_observation_takes_its
 ) -> None:
     first, second = commit(memory, 1), commit(memory, 2, "Cache the cart")
     update(conn, index)
-    # As capture does with a changed text: the vectors go, and the observation waits for new ones.
+    # The vectors go, and the observation waits for new ones.
     conn.execute(
-        "UPDATE lightfast.observations SET title = 'Refund', embedding_title_id = NULL WHERE id = %s",
+        "UPDATE lightfast.observation_facts SET title = 'Refund' WHERE id = %s",
         (first,),
     )
-    conn.execute("DELETE FROM lightfast.observation_vectors WHERE observation_id = %s", (first,))
     assert project(conn, index, MODEL, now=NOW).deleted == {"observations": 1}
     assert len(world.vectors()) == 3
     update(conn, index)
     assert {stored.metadata["title"] for stored in world.vectors().values()} == {
         *("Refund", "Cache the cart")
     }
-    conn.execute("DELETE FROM lightfast.observations WHERE id = %s", (second,))
+    conn.execute("DELETE FROM lightfast.observation_facts WHERE id = %s", (second,))
     update(conn, index)
     assert {stored.metadata["title"] for stored in world.vectors().values()} == {"Refund"}
     assert set(world.vectors()) == ids(conn)
@@ -114,16 +113,16 @@ def test_new_metadata_are_sent_without_a_new_vector(
 ) -> None:
     observation = commit(memory, 1)
     update(conn, index)
-    conn.execute("UPDATE lightfast.observations SET significance_score = 90")
+    conn.execute("UPDATE lightfast.observation_facts SET significance_score = 90")
     conn.execute(
         """
         INSERT INTO lightfast.cluster_members
-          (observation_id, workspace_id, cluster_id, thread_key, rule_version, is_provisional)
-        VALUES (%s, %s, 'c1', 't', 1, false)
+          (observation_id, workspace_id, cluster_id, thread_key, rule_version, is_provisional,
+           subject_key, occurred_at)
+        VALUES (%s, %s, 'c1', 't', 1, false, 't', now())
         """,
         (observation, memory.workspace_id),
     )
-    conn.execute("UPDATE lightfast.observations SET cluster_id = 'c1'")
     update(conn, index)
     assert {
         (stored.metadata["significance"], stored.metadata["cluster"])
@@ -219,19 +218,24 @@ def test_a_thing_that_changes_while_it_is_sent_is_sent_again(
 ) -> None:
     commit(memory, 1)
     update(conn, index)
-    conn.execute("UPDATE lightfast.observations SET title = 'Second'")
+    conn.execute("UPDATE lightfast.observation_facts SET significance_score = 41")
     conn.commit()
     upsert = index.upsert
 
     def change_meanwhile(*arguments: Any) -> None:
         upsert(*arguments)
         monkeypatch.undo()
-        conn.execute("UPDATE lightfast.observations SET title = 'Third'")
+        conn.execute("UPDATE lightfast.observation_facts SET significance_score = 42")
         conn.commit()
 
     monkeypatch.setattr(index, "upsert", change_meanwhile)
     project(conn, index, MODEL, now=NOW)
-    assert {stored.metadata["title"] for stored in world.vectors().values()} == {"Third"}
+    scores = {
+        stored.metadata["significance"]
+        for stored in world.vectors().values()
+        if stored.metadata["layer"] == "observations"
+    }
+    assert scores == {42}
 
 
 def test_a_thing_that_the_index_refuses_holds_up_no_other_and_is_given_up_until_it_changes(
@@ -251,14 +255,7 @@ def test_a_thing_that_the_index_refuses_holds_up_no_other_and_is_given_up_until_
     assert update(conn, index).refused == 0
     assert served.count("/vectors/upsert") == asked
     assert changes_waiting(conn) == (0, 1)
-    conn.execute("UPDATE lightfast.observations SET title = 'Cured' WHERE title = 'Poison'")
-    conn.execute(
-        "DELETE FROM lightfast.observation_vectors WHERE observation_id IN "
-        "(SELECT id FROM lightfast.observations WHERE title = 'Cured')"
-    )
-    conn.execute(
-        "UPDATE lightfast.observations SET embedding_title_id = NULL WHERE title = 'Cured'"
-    )
+    conn.execute("UPDATE lightfast.observation_facts SET title = 'Cured' WHERE title = 'Poison'")
     update(conn, index)
     assert changes_waiting(conn) == (0, 0)
     assert set(world.vectors()) == ids(conn)
@@ -287,8 +284,8 @@ def test_without_a_hosted_index_no_change_is_noted_for_one(
     observation = commit(memory, 1)
     embed_pending(conn, MODEL, PgVectorIndex(conn), max_rows=10)
     make_layers(conn, MODEL)
-    conn.execute("UPDATE lightfast.observations SET significance_score = 1")
-    conn.execute("DELETE FROM lightfast.observations WHERE id = %s", (observation,))
+    conn.execute("UPDATE lightfast.observation_facts SET significance_score = 1")
+    conn.execute("DELETE FROM lightfast.observation_facts WHERE id = %s", (observation,))
     assert changes_waiting(conn) == (0, 0)
 
 

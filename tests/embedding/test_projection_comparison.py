@@ -87,7 +87,7 @@ def test_what_waits_to_be_sent_or_deleted_is_neither_missing_nor_orphaned(
     fill(conn, memory, index)
     commit(memory, 99)
     embed_pending(conn, MODEL, PgVectorIndex(conn), max_rows=10)
-    conn.execute("DELETE FROM lightfast.observations WHERE title = 'Change 7'")
+    conn.execute("DELETE FROM lightfast.observation_facts WHERE title = 'Change 7'")
     conn.commit()
     (found,) = compare_all(conn, index)
     assert (found.missing, found.orphaned) == (0, 0)

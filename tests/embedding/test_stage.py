@@ -124,7 +124,9 @@ def test_an_observation_that_another_transaction_holds_stays_pending(
     memory.observation("github:commit:" + "2" * 40, "Two")
     conn.commit()
     with database.connect() as capture:
-        capture.execute("UPDATE lightfast.observations SET title = 'New' WHERE id = %s", (held,))
+        capture.execute(
+            "UPDATE lightfast.observation_facts SET title = 'New' WHERE id = %s", (held,)
+        )
         # Fails at once instead of waiting for the other transaction, which waits for us.
         conn.execute("SET lock_timeout = '2s'")
         assert _embed(conn).observations == 1

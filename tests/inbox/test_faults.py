@@ -22,7 +22,7 @@ def waiting_deliveries(conn: Connection) -> None:
     ("breaking", "error"),
     [
         (
-            "ALTER TABLE lightfast.observations RENAME COLUMN content TO body",
+            "ALTER TABLE lightfast.observation_facts RENAME COLUMN content TO body",
             psycopg.errors.UndefinedColumn,
         ),
         (
@@ -57,7 +57,7 @@ def test_a_value_too_large_for_an_index_is_one_dead_letter(
     receive(conn, [delivery("issues", github.issue("opened", 4, body=body))])
     conn.commit()
     with database.connect("migrator", autocommit=True) as owner:
-        owner.execute("CREATE INDEX ON lightfast.observations (content)")
+        owner.execute("CREATE INDEX ON lightfast.observation_facts (content)")
     assert capture_all(conn).outcomes == {"delivered": 3, "dlq": 1}
     [(reason,)] = rows(conn, "SELECT reason FROM lightfast.outcomes WHERE status = 'dlq'")
     assert "index row" in reason

@@ -118,7 +118,8 @@ def test_a_day_has_no_work_because_of_observations_that_were_given_up(
     database: Database, conn: Connection
 ) -> None:
     two_tenants(conn, "A poison constraint.")
-    poison.refuse_in(database, "observations", "constraint")
+    for table in TABLES:
+        poison.refuse_in(database, table, "constraint")
     for _ in range(MOST_ATTEMPTS):
         assert _work(conn)
         embed(conn)
@@ -318,7 +319,7 @@ def test_a_new_text_of_an_observation_is_tried_at_once_and_the_same_text_is_not(
         assert one(conn, FAILURES) == left
         # As an older rule may have made it.
         conn.execute(
-            "UPDATE lightfast.observations SET title = 'Older' WHERE title LIKE '%poison%'"
+            "UPDATE lightfast.observation_facts SET title = 'Older' WHERE title LIKE '%poison%'"
         )
         conn.commit()
     poison.allow_again(database, "observation_vectors")

@@ -77,7 +77,9 @@ def test_the_shares_are_checked_without_any_other_job_having_run(
 ) -> None:
     remember(conn)
     # As if it had stood there since yesterday, with no job for profiles scheduled.
-    conn.execute("UPDATE lightfast.observations SET captured_at = captured_at - interval '1 day'")
+    conn.execute(
+        "UPDATE lightfast.observation_facts SET captured_at = captured_at - interval '1 day'"
+    )
     conn.commit()
 
     def checks() -> dict[str, bool]:

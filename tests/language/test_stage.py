@@ -212,7 +212,7 @@ def test_a_deleted_observation_is_not_asked_about(
 ) -> None:
     workspace_with(conn)
     issues(conn, "Goods vanish")
-    conn.execute("UPDATE lightfast.observations SET is_deleted = true")
+    conn.execute("UPDATE lightfast.observation_facts SET is_deleted = true")
     conn.commit()
     assert ask(conn, server).requests == 0
 

@@ -118,7 +118,7 @@ def test_people_who_turn_out_to_be_the_same_have_one_profile(
 def test_somebody_without_any_observation_has_no_profile(conn: Connection, memory: Memory) -> None:
     observation = memory.observation("github:commit:a", "Retry", author=person(memory, "ann"))
     update(memory)
-    conn.execute("DELETE FROM lightfast.observations WHERE id = %s", (observation,))
+    conn.execute("DELETE FROM lightfast.observation_facts WHERE id = %s", (observation,))
     assert update(memory).removed == 1
     assert profiles(conn) == {}
 
@@ -266,7 +266,7 @@ def test_a_profile_has_the_time_zone_of_its_commits_and_a_bot_has_none(
     for author in (ann, bot):
         for number in range(4):
             memory.observation(f"github:commit:{author}{number}", "Retry", author=author)
-    conn.execute("""UPDATE lightfast.observations SET metadata = '{"utcOffset": 330}'""")
+    conn.execute("""UPDATE lightfast.observation_facts SET metadata = '{"utcOffset": 330}'""")
     update(memory)
     guesses = {
         name: (row["time_zone_guess"], row["time_zone_evidence"])

@@ -140,13 +140,8 @@ def test_an_observation_whose_text_changed_waits_again(hosted: Hosted) -> None:
     hosted.set_model(hosted.embedder())
     hosted.embed_locally()
     hosted.embed()
-    # What capture does when it writes another text.
     hosted.conn.execute(
-        "DELETE FROM lightfast.observation_vectors WHERE observation_id = %s", (first,)
-    )
-    hosted.conn.execute(
-        "UPDATE lightfast.observations SET title = 'New', embedding_title_id = NULL WHERE id = %s",
-        (first,),
+        "UPDATE lightfast.observation_facts SET title = 'New' WHERE id = %s", (first,)
     )
     hosted.conn.commit()
     assert not examine_more(hosted.conn)
@@ -160,10 +155,10 @@ def test_an_observation_that_became_significant_is_found_by_the_nightly_look(
 ) -> None:
     memory = Memory(hosted.conn)
     [observation] = _commits(memory, 1)
-    hosted.conn.execute("UPDATE lightfast.observations SET significance_score = 10")
+    hosted.conn.execute("UPDATE lightfast.observation_facts SET significance_score = 10")
     hosted.set_model(hosted.embedder())
     hosted.embed()
-    hosted.conn.execute("UPDATE lightfast.observations SET significance_score = 80")
+    hosted.conn.execute("UPDATE lightfast.observation_facts SET significance_score = 80")
     hosted.conn.commit()
     assert not examine_more(hosted.conn)
     examine_again(hosted.conn)

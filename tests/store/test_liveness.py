@@ -143,7 +143,6 @@ def _unlinked_members(conn: Connection) -> None:
     story(conn)
     settle(conn)
     conn.execute("DELETE FROM lightfast.cluster_members")
-    conn.execute("UPDATE lightfast.observations SET cluster_id = NULL")
     conn.commit()
     summarize_clusters(conn, now=NOW, force=True)
 

@@ -1,4 +1,4 @@
-"""Marks observations about deleted entities: search no longer finds them, and their vectors are deleted.
+"""Marks observations about deleted entities: search no longer finds them, and a trigger deletes their vectors.
 
 Whether an entity is deleted is a state (`domain/existence.py`). The rows stay, as a record of the past.
 """
@@ -14,13 +14,13 @@ WITH touched AS (
   SELECT id FROM unnest(%(written)s::bigint[]) AS w (id)
   UNION
   SELECT o.id FROM unnest(%(workspaces)s::bigint[], %(keys)s::text[]) AS k (workspace_id, key)
-  JOIN lightfast.observations o ON o.workspace_id = k.workspace_id AND o.subject_key = k.key
+  JOIN lightfast.observation_facts o ON o.workspace_id = k.workspace_id AND o.subject_key = k.key
   UNION
   SELECT o.id FROM unnest(%(workspaces)s::bigint[], %(keys)s::text[]) AS k (workspace_id, key)
-  JOIN lightfast.observations o ON o.workspace_id = k.workspace_id AND o.part_key = k.key
+  JOIN lightfast.observation_facts o ON o.workspace_id = k.workspace_id AND o.part_key = k.key
   UNION
   SELECT o.id FROM unnest(%(workspaces)s::bigint[], %(keys)s::text[]) AS k (workspace_id, key)
-  JOIN lightfast.observations o
+  JOIN lightfast.observation_facts o
     ON o.workspace_id = k.workspace_id AND starts_with(k.key, 'observation:')
    AND o.source_id = substr(k.key, 13)
 ), judged AS (
@@ -29,12 +29,10 @@ WITH touched AS (
     WHERE t.workspace_id = o.workspace_id AND t.entity_id IN (o.subject_key, o.part_key, 'observation:' || o.source_id)
       AND t.state_type = 'existence' AND t.state_value = 'deleted' AND t.is_current
   ) AS is_deleted
-  FROM touched JOIN lightfast.observations o USING (id)
+  FROM touched JOIN lightfast.observation_facts o USING (id)
 )
-UPDATE lightfast.observations o SET is_deleted = j.is_deleted,
-  embedding_title_id = NULL, embedding_content_id = NULL, embedding_summary_id = NULL
+UPDATE lightfast.observation_facts o SET is_deleted = j.is_deleted
 FROM judged j WHERE j.id = o.id AND o.is_deleted <> j.is_deleted
-RETURNING o.id
 """
 
 
@@ -46,19 +44,11 @@ def mark_deleted(
     Returns how many changed. One that is no longer deleted waits for its vectors again.
     """
     entities = sorted(ended)
-    changed = [
-        row[0]
-        for row in conn.execute(
-            _MARK,
-            {
-                "written": list(written),
-                "workspaces": [workspace for workspace, _ in entities],
-                "keys": [key for _, key in entities],
-            },
-        )
-    ]
-    if changed:
-        conn.execute(
-            "DELETE FROM lightfast.observation_vectors WHERE observation_id = ANY(%s)", (changed,)
-        )
-    return len(changed)
+    return conn.execute(
+        _MARK,
+        {
+            "written": list(written),
+            "workspaces": [workspace for workspace, _ in entities],
+            "keys": [key for _, key in entities],
+        },
+    ).rowcount

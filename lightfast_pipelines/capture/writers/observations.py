@@ -42,17 +42,21 @@ _COLUMNS = (
     "question_hash",
 )
 _QUOTED = ", ".join(f'"{column}"' for column in _COLUMNS)
-_UPDATES = ", ".join(
-    f'"{column}" = excluded."{column}"'
-    for column in _COLUMNS
-    if column not in ("external_id", "workspace_id", "source_id")
-)
-_VECTORS_OF_SAME_TEXT = ", ".join(
-    f"""{column} = CASE
-      WHEN (observations.title, observations.content) IS DISTINCT FROM (excluded.title, excluded.content)
-      THEN NULL ELSE observations.{column} END"""
-    for column in ("embedding_title_id", "embedding_content_id", "embedding_summary_id")
-)
+_VALUES = [f'"{column}"' for column in _COLUMNS[3:]]
+_UPSERT = f"""
+INSERT INTO lightfast.observation_facts AS o ({_QUOTED}) SELECT {_QUOTED} FROM {{staged}}
+ORDER BY workspace_id, source_id
+ON CONFLICT (workspace_id, source_id) DO UPDATE
+SET ({", ".join(_VALUES)}) = ({", ".join(f"excluded.{name}" for name in _VALUES)})
+WHERE ({", ".join(f"o.{name}" for name in _VALUES)})
+  IS DISTINCT FROM ({", ".join(f"excluded.{name}" for name in _VALUES)})
+RETURNING workspace_id, source_id, id
+"""
+_UNCHANGED = """
+SELECT o.workspace_id, o.source_id, o.id
+FROM unnest(%s::bigint[], %s::text[]) AS k (workspace_id, source_id)
+JOIN lightfast.observation_facts o USING (workspace_id, source_id)
+"""
 _SOURCE_KEY = {"observation_id": "bigint", "raw_payload_id": "bigint"}
 _json = msgspec.json.Encoder(enc_hook=str, order="deterministic")
 
@@ -60,35 +64,24 @@ _json = msgspec.json.Encoder(enc_hook=str, order="deterministic")
 def write_observations(
     conn: Connection, facts: Sequence[Fact], identities: Mapping[IdentityKey, int]
 ) -> dict[FactKey, int]:
-    """Upserts the facts and returns their ids. If a text changed, its vectors are deleted."""
+    """Writes the facts that are new or differ, and returns the ids of all.
+
+    If a text changed, a trigger deletes its vectors.
+    """
     if not facts:
         return {}
-    staged = stage(conn, "observations", _COLUMNS, (_row(fact, identities) for fact in facts))
-    # A stage that failed with the old text may succeed with the new one.
-    conn.execute(
-        f"""
-        DELETE FROM lightfast.stage_failures f
-        USING lightfast.observations o, {staged} n
-        WHERE o.id = f.observation_id
-          AND n.workspace_id = o.workspace_id AND n.source_id = o.source_id
-          AND (n.title, n.content, n.subject_key, n.occurred_at)
-            IS DISTINCT FROM (o.title, o.content, o.subject_key, o.occurred_at)
-        """
-    )
-    rows = conn.execute(
-        f"""
-        INSERT INTO lightfast.observations ({_QUOTED}) SELECT {_QUOTED} FROM {staged}
-        ORDER BY workspace_id, source_id
-        ON CONFLICT (workspace_id, source_id) DO UPDATE SET {_UPDATES}, {_VECTORS_OF_SAME_TEXT}
-        RETURNING workspace_id, source_id, id, embedding_title_id IS NULL AND xmax <> 0
-        """
-    ).fetchall()
-    stale = [row[2] for row in rows if row[3]]
-    if stale:
-        conn.execute(
-            "DELETE FROM lightfast.observation_vectors WHERE observation_id = ANY(%s)", (stale,)
+    staged = stage(conn, "observation_facts", _COLUMNS, (_row(fact, identities) for fact in facts))
+    ids = {
+        (workspace, source_id): observation
+        for workspace, source_id, observation in conn.execute(_UPSERT.format(staged=staged))
+    }
+    keys = [(fact.workspace.id, fact.statement.source_id) for fact in facts]
+    if unchanged := [key for key in keys if key not in ids]:
+        rows = conn.execute(_UNCHANGED, columns_of(unchanged)).fetchall()
+        ids.update(
+            ((workspace, source_id), observation) for workspace, source_id, observation in rows
         )
-    return {(row[0], row[1]): row[2] for row in rows}
+    return ids
 
 
 def _row(fact: Fact, identities: Mapping[IdentityKey, int]) -> tuple[object, ...]:
@@ -173,4 +166,6 @@ def _add_sources(conn: Connection, sources: Collection[tuple[int, int]]) -> None
 def remove_observations(conn: Connection, observations: Sequence[int]) -> None:
     """Deletes observations that no payload states any more; their rows in other tables are gone already."""
     if observations:
-        conn.execute("DELETE FROM lightfast.observations WHERE id = ANY(%s)", (list(observations),))
+        conn.execute(
+            "DELETE FROM lightfast.observation_facts WHERE id = ANY(%s)", (list(observations),)
+        )

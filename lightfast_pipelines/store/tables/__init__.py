@@ -22,7 +22,7 @@ from lightfast_pipelines.store.tables import (
     vector_index,
     vectors,
 )
-from lightfast_pipelines.store.tables.columns import metadata
+from lightfast_pipelines.store.tables.columns import metadata, view_metadata
 
 __all__ = [
     "backfills",
@@ -40,4 +40,5 @@ __all__ = [
     "states",
     "vector_index",
     "vectors",
+    "view_metadata",
 ]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Index, Integer, Table, Text, text
+from sqlalchemy import BigInteger, Boolean, Index, Integer, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from lightfast_pipelines.store.tables.columns import (
     EMPTY_LIST,
     EMPTY_OBJECT,
     EMPTY_TEXTS,
+    KEY,
     NOW,
     TEXTS,
     TIME,
@@ -95,7 +96,7 @@ cluster_members = Table(
     "cluster_members",
     metadata,
     observation_id(),
-    workspace_id(index=True),
+    workspace_id(),
     column("cluster_id", Text, "Its cluster."),
     column(
         "thread_key",
@@ -104,8 +105,14 @@ cluster_members = Table(
     ),
     column("rule_version", Integer, "Version of the rules that decided."),
     column("is_provisional", Boolean, "True until consolidation decides."),
+    column("subject_key", KEY, "Copy of the observation's."),
+    column("author_identity_id", BigInteger, "Copy of the observation's.", nullable=True),
+    column("occurred_at", TIME, "Copy of the observation's."),
     Index("ix_cluster_members_cluster", "cluster_id"),
     Index("ix_cluster_members_rule_version", "rule_version"),
+    # A new observation looks for the clusters of its thing and of its author's work (clustering/nearby.py).
+    Index("ix_cluster_members_subject", "workspace_id", "subject_key", "cluster_id"),
+    Index("ix_cluster_members_author", "workspace_id", "author_identity_id", "occurred_at"),
     comment="The cluster that an observation belongs to.",
 )
 

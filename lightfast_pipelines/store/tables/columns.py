@@ -9,6 +9,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import TypeEngine
 
 metadata = MetaData(schema="lightfast")
+# Views whose columns are described like those of tables; the migration's SQL files create them.
+view_metadata = MetaData(schema="lightfast")
 
 TIME = DateTime(timezone=True)
 # Keys and ids sort by code point everywhere, in Python as in any database.
@@ -52,4 +54,22 @@ def workspace_id(**options: Any) -> Column[Any]:
 
 def observation_id() -> Column[Any]:
     """The observation that a row belongs to; part of the primary key."""
-    return reference("observation_id", "observations.id", "The observation.", primary_key=True)
+    return reference("observation_id", "observation_facts.id", "The observation.", primary_key=True)
+
+
+def queued_observation() -> tuple[Column[Any], Column[Any]]:
+    """The columns of a queue of observations for a stage.
+
+    Without foreign keys: triggers write them from the observation itself, and checking four keys for each
+    would cost more than the rows.
+    """
+    return (
+        column(
+            "observation_id",
+            BigInteger,
+            "The waiting observation.",
+            primary_key=True,
+            autoincrement=False,
+        ),
+        column("workspace_id", BigInteger, "Its workspace."),
+    )

@@ -201,7 +201,9 @@ relationships = Table(
 relationship_sources = Table(
     "relationship_sources",
     metadata,
-    reference("observation_id", "observations.id", "Observation that states it.", primary_key=True),
+    reference(
+        "observation_id", "observation_facts.id", "Observation that states it.", primary_key=True
+    ),
     column("subject_key", KEY, "Subject's key as stated.", primary_key=True),
     column("object_key", KEY, "Object's key as stated.", primary_key=True),
     column("type", Text, "Type of the edge.", primary_key=True),

@@ -146,7 +146,7 @@ model_batch_questions = Table(
     column("content_hash", KEY, "Content that is asked about."),
     reference(
         "observation_id",
-        "observations.id",
+        "observation_facts.id",
         "An observation with this content; null once it is gone.",
         ondelete="SET NULL",
         nullable=True,

@@ -1,8 +1,15 @@
-"""Observations, the deliveries that state them, and series that are counted by the hour."""
+"""Observations, the deliveries that state them, and series that are counted by the hour.
+
+A row of `observation_facts` is what capture says, and no later stage writes it. The view `observations`
+adds what the stages found out: its cluster and its vectors.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Index, Integer, Table, Text, UniqueConstraint, text
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Boolean, Column, Index, Integer, Table, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from lightfast_pipelines.store.tables.columns import (
@@ -16,13 +23,15 @@ from lightfast_pipelines.store.tables.columns import (
     column,
     metadata,
     observation_id,
+    queued_observation,
     reference,
     serial_id,
+    view_metadata,
     workspace_id,
 )
 
-observations = Table(
-    "observations",
+observation_facts = Table(
+    "observation_facts",
     metadata,
     serial_id(),
     column(
@@ -70,10 +79,6 @@ observations = Table(
         server_default=EMPTY_LIST,
     ),
     column("metadata", JSONB, "Fields of the provider.", server_default=EMPTY_OBJECT),
-    column("cluster_id", Text, "Cluster it belongs to.", nullable=True),
-    column("embedding_title_id", Text, "Id of the title's vector.", nullable=True),
-    column("embedding_content_id", Text, "Id of the content's vector.", nullable=True),
-    column("embedding_summary_id", Text, "Id of the summary's vector.", nullable=True),
     column("rule_version", Integer, "Version of the provider's rules that made it."),
     column(
         "series_key",
@@ -106,55 +111,79 @@ observations = Table(
         nullable=True,
     ),
     UniqueConstraint("workspace_id", "source_id"),
-    Index("ix_observations_occurred", "workspace_id", "occurred_at"),
-    Index("ix_observations_type", "workspace_id", "source", "source_type"),
-    # With the cluster, so that some of a thing's clustered observations are found at once.
-    Index("ix_observations_subject", "workspace_id", "subject_key", "cluster_id"),
-    Index("ix_observations_cluster", "cluster_id"),
-    Index("ix_observations_actor", "actor_identity_id"),
-    Index("ix_observations_author", "author_identity_id", "workspace_id", "occurred_at"),
+    Index("ix_observation_facts_occurred", "workspace_id", "occurred_at"),
+    Index("ix_observation_facts_type", "workspace_id", "source", "source_type"),
+    Index("ix_observation_facts_subject", "workspace_id", "subject_key"),
+    Index("ix_observation_facts_actor", "actor_identity_id"),
+    Index("ix_observation_facts_author", "author_identity_id", "workspace_id", "occurred_at"),
     Index(
-        "ix_observations_unembedded",
-        "id",
-        postgresql_where=text("embedding_title_id is null and not is_deleted"),
-    ),
-    Index(
-        "ix_observations_clustered_by_author",
-        "workspace_id",
-        "author_identity_id",
-        "occurred_at",
-        # Not `is not null`: see `clustering/nearby.py`.
-        postgresql_where=text("(cluster_id is null) is false"),
-    ),
-    Index("ix_observations_unclustered", "id", postgresql_where=text("cluster_id is null")),
-    # By workspace, because tenants take turns.
-    Index(
-        "ix_observations_unembedded_by_workspace",
-        "workspace_id",
-        "id",
-        postgresql_where=text("embedding_title_id is null and not is_deleted"),
-    ),
-    Index(
-        "ix_observations_unclustered_by_workspace",
-        "workspace_id",
-        "id",
-        postgresql_where=text("cluster_id is null"),
-    ),
-    Index(
-        "ix_observations_part",
+        "ix_observation_facts_part",
         "workspace_id",
         "part_key",
         postgresql_where=text("part_key is not null"),
     ),
     # The most significant are asked about first, as the budget may not suffice for all.
     Index(
-        "ix_observations_question",
+        "ix_observation_facts_question",
         "workspace_id",
         "significance_score",
         "id",
         postgresql_where=text("question_hash is not null and not is_deleted"),
     ),
-    comment="Something that happened.",
+    comment="What is known about something that happened, as capture says it; the view observations has more.",
+)
+
+# In the view they follow `metadata`.
+_FOUND_OUT = (
+    column(
+        "cluster_id", Text, "Cluster it belongs to; null while it waits for one.", nullable=True
+    ),
+    column(
+        "embedding_title_id",
+        Text,
+        "Id of the title's vector; null while it waits for one, or if it is deleted.",
+        nullable=True,
+    ),
+    column("embedding_content_id", Text, "Id of the content's vector, likewise.", nullable=True),
+    column("embedding_summary_id", Text, "Id of the summary's vector, likewise.", nullable=True),
+)
+
+
+def _columns_of_view() -> Iterator[Column[Any]]:
+    for each in observation_facts.columns:
+        yield column(
+            each.name,
+            each.type,
+            each.comment or "",
+            nullable=each.nullable,
+            primary_key=each.primary_key,
+            unique=each.unique,
+        )
+        if each.name == "metadata":
+            yield from _FOUND_OUT
+
+
+observations = Table(
+    "observations",
+    view_metadata,
+    *_columns_of_view(),
+    comment="Something that happened, with its cluster and its vectors.",
+)
+
+embedding_queue = Table(
+    "embedding_queue",
+    metadata,
+    *queued_observation(),
+    Index("ix_embedding_queue_workspace", "workspace_id", "observation_id"),
+    comment="An observation that waits for its vectors by the local model. Empty when everything is done.",
+)
+
+cluster_queue = Table(
+    "cluster_queue",
+    metadata,
+    *queued_observation(),
+    Index("ix_cluster_queue_workspace", "workspace_id", "observation_id"),
+    comment="An observation that waits for its cluster. Empty when everything is done.",
 )
 
 observation_sources = Table(

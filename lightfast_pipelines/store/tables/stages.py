@@ -72,7 +72,7 @@ stage_failures = Table(
     workspace_id(),
     reference(
         "observation_id",
-        "observations.id",
+        "observation_facts.id",
         "The observation; null where the stage failed for the whole workspace.",
         nullable=True,
     ),

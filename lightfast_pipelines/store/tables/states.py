@@ -19,7 +19,9 @@ from lightfast_pipelines.store.tables.columns import (
 state_changes = Table(
     "state_changes",
     metadata,
-    reference("observation_id", "observations.id", "Observation that states it.", primary_key=True),
+    reference(
+        "observation_id", "observation_facts.id", "Observation that states it.", primary_key=True
+    ),
     column("entity_key", KEY, "Key of the entity as stated.", primary_key=True),
     column("state_type", Text, "status, assignee, latest_release, ...", primary_key=True),
     workspace_id(),
@@ -79,7 +81,10 @@ temporal_states = Table(
     ),
     column("change_reason", Text, "Why it changed.", nullable=True),
     reference(
-        "related_observation_id", "observations.id", "Observation that began it.", nullable=True
+        "related_observation_id",
+        "observation_facts.id",
+        "Observation that began it.",
+        nullable=True,
     ),
     # One index per clock, for questions about a moment before and after the time of knowledge.
     Index("ix_temporal_states_entity", "workspace_id", "entity_id", "state_type", "valid_from"),

@@ -153,6 +153,6 @@ def test_a_payload_that_is_tried_again_keeps_one_outcome(
         capture_all(conn)
         assert rows(conn, DEAD) == [("tenant-2", "github:repository:2")]
         assert _replay(conn, "tenant-2") == 1
-    poison.allow_again(database, "observations")
+    poison.allow_again(database, "observation_facts")
     assert capture_all(conn).outcomes == {"delivered": 1}
     assert rows(conn, "SELECT status FROM lightfast.outcomes") == [("delivered",)]

@@ -127,7 +127,7 @@ def test_a_replayed_dead_letter_has_all_of_its_attempts_again_and_is_captured_on
         everything(conn)
         assert one(conn, dead) == MOST_ATTEMPTS
     with database.connect("migrator", autocommit=True) as owner:
-        owner.execute("DROP TRIGGER refuse ON lightfast.observations")
+        owner.execute("DROP TRIGGER refuse ON lightfast.observation_facts")
     replay(conn, ["dlq"])
     conn.commit()
     everything(conn)
@@ -151,7 +151,7 @@ def test_a_payload_that_kills_the_process_is_a_dead_letter_after_some_attempts(
             """
         )
         owner.execute(
-            "CREATE TRIGGER crash BEFORE INSERT ON lightfast.observations"
+            "CREATE TRIGGER crash BEFORE INSERT ON lightfast.observation_facts"
             " FOR EACH ROW EXECUTE FUNCTION lightfast.crash()"
         )
     arrive(conn, ["crash"], poison=2, every=30)
@@ -180,13 +180,13 @@ def test_an_outage_is_blamed_on_no_payload_however_often_it_is_tried(
     capture_all(conn)
     receive(conn, [opened(repository, 2, "During it") for repository in (1, 2, 3)])
     with database.connect("migrator", autocommit=True) as owner:
-        owner.execute("ALTER TABLE lightfast.observations RENAME COLUMN content TO body")
+        owner.execute("ALTER TABLE lightfast.observation_facts RENAME COLUMN content TO body")
         for _ in range(2 * MOST_ATTEMPTS):
             with pytest.raises(psycopg.errors.UndefinedColumn):
                 capture_all(conn)
             conn.rollback()
         assert rows(conn, "SELECT attempts FROM lightfast.raw_queue") == [(0,)] * 3
-        owner.execute("ALTER TABLE lightfast.observations RENAME COLUMN body TO content")
+        owner.execute("ALTER TABLE lightfast.observation_facts RENAME COLUMN body TO content")
     assert capture_all(conn).outcomes == {"delivered": 3}
 
 
@@ -196,12 +196,12 @@ def test_an_outage_before_anything_was_ever_captured_leaves_no_dead_letter(
     tenants(conn)
     arrive(conn, ["none"], poison=1, every=40)
     with database.connect("migrator", autocommit=True) as owner:
-        owner.execute("ALTER TABLE lightfast.observations RENAME COLUMN content TO body")
+        owner.execute("ALTER TABLE lightfast.observation_facts RENAME COLUMN content TO body")
         for _ in range(2 * MOST_ATTEMPTS):
             with pytest.raises(psycopg.errors.UndefinedColumn):
                 capture_all(conn)
             conn.rollback()
-        owner.execute("ALTER TABLE lightfast.observations RENAME COLUMN body TO content")
+        owner.execute("ALTER TABLE lightfast.observation_facts RENAME COLUMN body TO content")
     everything(conn)
     assert rows(conn, "SELECT status, count(*) FROM lightfast.outcomes GROUP BY 1") == [
         ("delivered", 40)
@@ -234,7 +234,7 @@ def test_a_statement_that_waits_for_a_lock_ends_and_leaves_the_connection_usable
     database: Database, conn: Connection
 ) -> None:
     with database.connect("migrator") as owner:
-        owner.execute("LOCK TABLE lightfast.observations")
+        owner.execute("LOCK TABLE lightfast.observation_facts")
         with pytest.raises(psycopg.errors.QueryCanceled), within(conn, 0.05):
             conn.execute("SELECT count(*) FROM lightfast.observations")
     conn.rollback()
@@ -258,7 +258,7 @@ def test_who_is_asked_to_end_blames_no_payload(database: Database, conn: Connect
     # A shell starts its jobs in the background with this signal ignored.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with database.connect("migrator") as owner:
-        owner.execute("LOCK TABLE lightfast.observations")
+        owner.execute("LOCK TABLE lightfast.observation_facts")
         watching.start()
         try:
             with pytest.raises(KeyboardInterrupt):

@@ -14,9 +14,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from alembic import context, op
+from sqlalchemy import Connection
 
 from lightfast_pipelines.store.migrate import BASE_REVISION
-from lightfast_pipelines.store.tables import metadata
+from lightfast_pipelines.store.tables import metadata, view_metadata
 
 revision = BASE_REVISION
 down_revision = None
@@ -30,6 +31,15 @@ def upgrade() -> None:
     metadata.create_all(connection, checkfirst=False)
     # Where the server trusts its private socket, each role logs in; elsewhere SET ROLE takes it.
     login = "LOGIN" if context.config.attributes["roles_log_in"] else "NOLOGIN"
-    for name in ("memory.sql", "states.sql", "vectors.sql", "rights.sql"):
+    for name in ("observations.sql", "memory.sql", "states.sql", "vectors.sql", "rights.sql"):
         statements = (Path(__file__).parent / name).read_text().replace("{login}", login)
         connection.exec_driver_sql(statements.replace("%", "%%"))
+    for view in view_metadata.sorted_tables:
+        _comment(connection, f"VIEW {view.fullname}", view.comment)
+        for column in view.columns:
+            _comment(connection, f'COLUMN {view.fullname}."{column.name}"', column.comment)
+
+
+def _comment(connection: Connection, what: str, comment: str | None) -> None:
+    quoted = (comment or "").replace("'", "''").replace("%", "%%")
+    connection.exec_driver_sql(f"COMMENT ON {what} IS '{quoted}'")

@@ -50,7 +50,7 @@ REVOKE UPDATE, DELETE ON
   FROM lightfast_pipeline;
 REVOKE INSERT, DELETE ON lightfast.partition_start FROM lightfast_pipeline;
 REVOKE INSERT, UPDATE, DELETE ON
-  lightfast.deliveries, lightfast.delivery_bodies, lightfast.observation_people,
+  lightfast.deliveries, lightfast.delivery_bodies, lightfast.observations, lightfast.observation_people,
   lightfast.serving_models, lightfast.remembered, lightfast.summary_sentences, lightfast.schema_version,
   lightfast.raw_bodies_default
   FROM lightfast_pipeline;
@@ -65,7 +65,8 @@ REVOKE ALL ON
 -- Triggers call their functions whatever the rights of whoever writes.
 REVOKE ALL ON FUNCTION
   lightfast.has_entity_vector(text), lightfast.index_id(text, text),
-  lightfast.note_observation_vectors(), lightfast.note_observations_deleted(),
+  lightfast.queue_new_observations(), lightfast.follow_changed_observations(),
+  lightfast.forget_deleted_observations(), lightfast.note_observation_vectors(), lightfast.note_observations_deleted(),
   lightfast.note_observation_changed(), lightfast.note_cluster_members(),
   lightfast.note_cluster_changed(), lightfast.note_profiles(), lightfast.note_actor_changed(),
   lightfast.note_memory_vectors(), lightfast.note_workspace_deleted()

@@ -28,7 +28,7 @@ BEGIN
   INSERT INTO lightfast.layer_changes (workspace_id, layer, key)
   SELECT DISTINCT o.workspace_id, thing.layer, thing.key
   FROM changed c
-  JOIN lightfast.observations o ON o.id = c.observation_id
+  JOIN lightfast.observation_facts o ON o.id = c.observation_id
   LEFT JOIN lightfast.cluster_members m ON m.observation_id = o.id
   LEFT JOIN lightfast.actor_identities i ON i.id = o.author_identity_id
   CROSS JOIN LATERAL (
@@ -46,7 +46,7 @@ BEGIN
   END IF;
   INSERT INTO lightfast.index_changes (workspace_id, layer, key)
   SELECT DISTINCT o.workspace_id, 'observations', o.external_id
-  FROM changed c JOIN lightfast.observations o ON o.id = c.observation_id
+  FROM changed c JOIN lightfast.observation_facts o ON o.id = c.observation_id
   WHERE TG_OP <> 'DELETE' OR NOT EXISTS (
     SELECT FROM lightfast.observation_vectors v WHERE v.observation_id = o.id);
   RETURN NULL;
@@ -77,7 +77,7 @@ BEGIN
   RETURN NULL;
 END
 $$;
-CREATE TRIGGER note_delete AFTER DELETE ON lightfast.observations
+CREATE TRIGGER note_delete AFTER DELETE ON lightfast.observation_facts
   REFERENCING OLD TABLE AS changed
   FOR EACH STATEMENT EXECUTE FUNCTION lightfast.note_observations_deleted();
 
@@ -95,7 +95,7 @@ BEGIN
 END
 $$;
 -- For each row, as the condition is then tried before anything is called: few updates meet it.
-CREATE TRIGGER note_update AFTER UPDATE ON lightfast.observations
+CREATE TRIGGER note_update AFTER UPDATE ON lightfast.observation_facts
   FOR EACH ROW WHEN (
     (OLD.title, OLD.occurred_at, OLD.source_type, OLD.significance_score, OLD.author_identity_id,
      OLD.actor_identity_id)
@@ -125,7 +125,7 @@ BEGIN
         SELECT observation_id, cluster_id FROM changed
         EXCEPT SELECT observation_id, cluster_id FROM before
       ) moved
-      JOIN lightfast.observations o ON o.id = moved.observation_id;
+      JOIN lightfast.observation_facts o ON o.id = moved.observation_id;
     END IF;
     RETURN NULL;
   END IF;
@@ -135,7 +135,7 @@ BEGIN
   IF TG_OP = 'INSERT' AND EXISTS (SELECT FROM lightfast.hosted_index) THEN
     INSERT INTO lightfast.index_changes (workspace_id, layer, key)
     SELECT o.workspace_id, 'observations', o.external_id
-    FROM changed c JOIN lightfast.observations o ON o.id = c.observation_id;
+    FROM changed c JOIN lightfast.observation_facts o ON o.id = c.observation_id;
   END IF;
   RETURN NULL;
 END
