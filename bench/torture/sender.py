@@ -125,7 +125,8 @@ class Sender:
     def _is_final(self, status: int, planned: Planned) -> bool:
         """Whether the sender needs no other answer. Notes an answer that no fault explains."""
         if 200 <= status < 300:
-            if planned.is_refused:
+            # To a clock that is wrong, an old delivery may look new.
+            if planned.is_refused and not self._clock_is_moved():
                 self._note(planned, status)
             return True
         if status in _TRY_AGAIN:
