@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench.receiver import free_port
 from bench.torture import checks, memory
 from bench.torture.clock import MovableClock
 from bench.torture.deliveries import plan
@@ -53,9 +54,15 @@ class Torture:
         self.logs.mkdir()
         self.disk = SmallDisk(folder / "home")
         self.clock = MovableClock(folder)
-        # Every second seed has a worker, which captures in the place of Dagster's runs.
+        # Every second seed has a worker, which captures in the place of Dagster's runs, and every second
+        # pair of seeds has two receivers.
         self.with_worker = options.worker if options.worker is not None else self.seed % 2 == 0
-        environment = {"LIGHTFAST_WORKER": "1"} if self.with_worker else {}
+        self.receivers: int = options.receivers or 1 + self.seed // 2 % 2
+        environment = {
+            "LIGHTFAST_WORKER": str(int(self.with_worker)),
+            "LIGHTFAST_RECEIVER_WORKERS": str(self.receivers),
+            "LIGHTFAST_METRICS_ADDRESS": f"127.0.0.1:{free_port()}",
+        }
         self.stack = Stack(folder / "home", self.logs, environment | self.clock.environment())
         self.reference = folder / "reference"
         self.skipped = self._skipped()
@@ -75,7 +82,8 @@ class Torture:
         for kind, reason in self.skipped.items():
             say(f"SKIPPED: no {kind}: {reason}")
         self._prepare()
-        say(f"`lightfast up` starts, {'with' if self.with_worker else 'without'} a worker")
+        worker = "a worker" if self.with_worker else "no worker"
+        say(f"`lightfast up` starts with {self.receivers} receivers and {worker}")
         self.stack.start()
         await self.stack.wait_until_ready(self.patience)
         report = await self._torture()
@@ -213,6 +221,7 @@ def main() -> int:
         action=argparse.BooleanOptionalAction,
         help="run `up` with a worker or without; default: with one for an even seed",
     )
+    parser.add_argument("--receivers", type=int, help="default: two for seeds 2, 3, 6, 7, ...")
     parser.add_argument("--patience", type=float, default=180.0, help="seconds for each wait")
     parser.add_argument("--keep", action="store_true", help="keep the logs if all is well, too")
     options = parser.parse_args()
