@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 
 import psycopg
 
+from lightfast_pipelines.inbox.disk_room import disk_is_full
 from lightfast_pipelines.inbox.faults import describe_error, is_fault_of_payload
 from lightfast_pipelines.store.consolidation_marks import mark_changed
 from lightfast_pipelines.store.database import Connection
@@ -316,7 +317,7 @@ def _error_of(
 ) -> Exception | None:
     """The error of `do` in a transaction that is committed, or rolled back if `keep` is false.
 
-    Raises the error if the connection is lost, or a service outside is not available.
+    Raises the error if the connection is lost, the disk is full, or a service outside is not available.
     """
     try:
         with conn.transaction(force_rollback=not keep) if in_one_transaction else nullcontext():
@@ -326,7 +327,7 @@ def _error_of(
         if conn.closed:
             raise
         conn.rollback()
-        if isinstance(error, ServiceUnavailableError):
+        if isinstance(error, ServiceUnavailableError) or disk_is_full(conn, error):
             raise
         return error
     return None

@@ -32,6 +32,7 @@ from lightfast_pipelines.capture.queue.taking import take, take_again
 from lightfast_pipelines.capture.raw_payloads import RawPayload
 from lightfast_pipelines.capture.reading_ahead import ReadingAhead
 from lightfast_pipelines.capture.writers.outcomes import write_outcomes
+from lightfast_pipelines.inbox.disk_room import disk_is_full
 from lightfast_pipelines.inbox.faults import describe_error, is_fault_of_payload
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.meanwhile import meanwhile
@@ -294,7 +295,7 @@ class _Batches:
         succeeds.
         """
         self.ran_out_of_time |= isinstance(error, OutOfTime | psycopg.errors.QueryCanceled)
-        others_work = self._others_go_through(raws)
+        others_work = not disk_is_full(self._conn, error) and self._others_go_through(raws)
         if others_work is False:
             take_back(self._conn, raws)
             raise error

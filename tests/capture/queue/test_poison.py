@@ -17,7 +17,17 @@ from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.time_limit import OutOfTime, TimeLimit, within
 from tests.capture.deliveries import NOW, one, receive, rows
 from tests.depth import size
-from tests.poison import ATTACKER, FOREVER, KINDS, OTHERS, arrive, opened, refuse, tenants
+from tests.poison import (
+    ATTACKER,
+    FOREVER,
+    KINDS,
+    OTHERS,
+    allow_again,
+    arrive,
+    opened,
+    refuse,
+    tenants,
+)
 
 # No honest batch takes as long, however slow the machine is.
 LIMIT = TimeLimit(batch=60.0)
@@ -188,6 +198,26 @@ def test_an_outage_is_blamed_on_no_payload_however_often_it_is_tried(
         assert rows(conn, "SELECT attempts FROM lightfast.raw_queue") == [(0,)] * 3
         owner.execute("ALTER TABLE lightfast.observation_facts RENAME COLUMN body TO content")
     assert capture_all(conn).outcomes == {"delivered": 3}
+
+
+def test_a_full_disk_is_blamed_on_no_payload_though_others_still_find_room(
+    database: Database, conn: Connection
+) -> None:
+    """A trigger stands for what needs a new page; that no room can be taken, for a disk that is full."""
+    tenants(conn)
+    receive(conn, [opened(2, 1, "Before the disk was full")])
+    capture_all(conn)
+    refuse(database)
+    receive(conn, [opened(ATTACKER, 2, "Needs a new page: a poison disk. 2")])
+    conn.execute("CREATE TEMP TABLE disk_room ()")
+    conn.commit()
+    for _ in range(2 * MOST_ATTEMPTS):
+        with pytest.raises(psycopg.errors.DiskFull):
+            capture_all(conn)
+        conn.rollback()
+    assert rows(conn, "SELECT attempts FROM lightfast.raw_queue") == [(0,)]
+    allow_again(database, "observations")
+    assert capture_all(conn).outcomes == {"delivered": 1}
 
 
 def test_an_outage_before_anything_was_ever_captured_leaves_no_dead_letter(
