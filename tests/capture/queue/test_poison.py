@@ -216,7 +216,7 @@ def test_a_full_disk_is_blamed_on_no_payload_though_others_still_find_room(
             capture_all(conn)
         conn.rollback()
     assert rows(conn, "SELECT attempts FROM lightfast.raw_queue") == [(0,)]
-    allow_again(database, "observations")
+    allow_again(database, "observation_facts")
     assert capture_all(conn).outcomes == {"delivered": 1}
 
 
