@@ -182,6 +182,7 @@ class Torture:
             checks.measure_recovery(self.injected, report, memory.captured_times(conn))
             say(f"{found.stored.total():,} deliveries are stored; the same without faults ...")
             calm, calm_hashes = memory.calm(conn, self.reference, self.planned)
+        (self.logs / "differences.txt").write_text("\n".join(checks.differences(found, calm)))
         self.faults += [
             *checks.loss_faults(report, found),
             *checks.outcome_faults(found, calm),
@@ -222,7 +223,7 @@ def main() -> int:
         help="run `up` with a worker or without; default: with one for an even seed",
     )
     parser.add_argument("--receivers", type=int, help="default: two for seeds 2, 3, 6, 7, ...")
-    parser.add_argument("--patience", type=float, default=180.0, help="seconds for each wait")
+    parser.add_argument("--patience", type=float, default=300.0, help="seconds for each wait")
     parser.add_argument("--keep", action="store_true", help="keep the logs if all is well, too")
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)

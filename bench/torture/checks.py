@@ -59,7 +59,22 @@ def outcome_faults(memory: Memory, calm: Memory) -> Iterator[str]:
 def digest_faults(hashes: Mapping[str, str], calm: Mapping[str, str]) -> Iterator[str]:
     unequal = sorted(table for table, value in calm.items() if hashes.get(table) != value)
     if unequal:
-        yield f"the digest differs from that of a run without faults in: {', '.join(unequal)}"
+        yield (
+            f"the digest differs from that of a run without faults in {', '.join(unequal)}: "
+            "see differences.txt"
+        )
+
+
+def differences(memory: Memory, calm: Memory) -> Iterator[str]:
+    """The rows of the digest that only one of the two has: `-` without faults, `+` with them."""
+    for table, rows in calm.rows.items():
+        lines = [
+            *(f"- {line}" for line in (rows - memory.rows[table]).elements()),
+            *(f"+ {line}" for line in (memory.rows[table] - rows).elements()),
+        ]
+        if lines:
+            yield f"{table}: {len(lines)} rows"
+            yield from sorted(lines, key=lambda line: line[2:])
 
 
 def status_faults(status: Mapping[str, Any], memory: Memory) -> Iterator[str]:
@@ -121,7 +136,8 @@ def measure_recovery(
         captured_at = [
             captured[key]
             for key, sent_at in first_sent.items()
-            if sent_at >= fault.ended and key in captured
+            # A run whose clock was set back notes an earlier time.
+            if sent_at >= fault.ended and captured.get(key, 0.0) >= sent_at
         ]
         if answered_at:
             fault.answered_after = min(answered_at) - fault.ended

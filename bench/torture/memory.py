@@ -20,6 +20,7 @@ from lightfast_pipelines.providers.malformed_body import MalformedBody
 from lightfast_pipelines.store.body_partitions import make_months_soon
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.deliveries import Delivery, insert_deliveries
+from lightfast_pipelines.store.digest import TABLES, hashed_rows
 from lightfast_pipelines.store.linked_resources import add_workspace, link_resource
 
 # Kinds of routes that lead to a connection: there is no resource to link.
@@ -103,6 +104,8 @@ class Memory:
     without_outcome: int
     twice: int
     """(delivery, workspace) with more than one outcome."""
+    rows: Mapping[str, Counter[str]]
+    """Table of the digest -> its rows, to show where two digests differ."""
 
 
 def read_memory(conn: Connection) -> Memory:
@@ -133,6 +136,7 @@ def read_memory(conn: Connection) -> Memory:
     for each in outcomes.values():
         each.sort(key=lambda outcome: tuple(str(part) for part in outcome))
     waiting = conn.execute("SELECT count(*) FROM lightfast.raw_queue").fetchone()
+    rows = {table: Counter(hashed_rows(conn, table)) for table in TABLES}
     conn.rollback()
     assert waiting is not None
     return Memory(
@@ -142,6 +146,7 @@ def read_memory(conn: Connection) -> Memory:
         int(waiting[0]),
         sum(key not in outcomes for key in ids.values()),
         sum(count > 1 for count in seen.values()),
+        rows,
     )
 
 

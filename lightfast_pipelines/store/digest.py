@@ -6,6 +6,7 @@ Left out are serial ids, when and how things arrived, logs, vectors, and the inp
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 
 from lightfast_pipelines.store.database import Connection
 
@@ -86,33 +87,43 @@ _TABLES: dict[str, tuple[str, str, str]] = {
 }
 
 
+TABLES = tuple(_TABLES)
+
+
 def digest_lines(conn: Connection, *, knowledge: bool = False) -> list[tuple[str, str]]:
     """(table, SHA-256) for each table, in a fixed order.
 
     With `knowledge`, both clocks and superseded belief count too: then the hashes are equal after a
     rebuild, but not for another order of arrival. The caller makes sure that no work is pending.
     """
-    conn.execute("SET LOCAL TimeZone TO 'UTC'")
     lines = []
-    for table, (columns, source, clocks) in _TABLES.items():
-        wanted = columns.removeprefix("DISTINCT ")
-        if knowledge and clocks:
-            wanted = f"{wanted}, {clocks}"
-        where = ""
-        if table == "temporal_states" and not knowledge:
-            where = "WHERE t.superseded_at IS NULL"
-        distinct = "DISTINCT" if columns.startswith("DISTINCT") else ""
-        query = f"""
-            SELECT line FROM (
-              SELECT {distinct} jsonb_build_array({wanted})::text COLLATE "C" AS line FROM {source} {where}
-            ) lines ORDER BY line
-        """
+    for table in TABLES:
         total = hashlib.sha256()
-        with conn.cursor(name=f"digest_{table}") as cursor:
-            cursor.itersize = 5_000
-            for (line,) in cursor.execute(query):
-                total.update(line.encode("utf-8", "surrogatepass"))
-                total.update(b"\n")
+        for line in hashed_rows(conn, table, knowledge=knowledge):
+            total.update(line.encode("utf-8", "surrogatepass"))
+            total.update(b"\n")
         lines.append((table, total.hexdigest()))
     conn.rollback()
     return lines
+
+
+def hashed_rows(conn: Connection, table: str, *, knowledge: bool = False) -> Iterator[str]:
+    """The rows of a table as they are hashed, in order, each as a line of JSON."""
+    columns, source, clocks = _TABLES[table]
+    wanted = columns.removeprefix("DISTINCT ")
+    if knowledge and clocks:
+        wanted = f"{wanted}, {clocks}"
+    where = ""
+    if table == "temporal_states" and not knowledge:
+        where = "WHERE t.superseded_at IS NULL"
+    distinct = "DISTINCT" if columns.startswith("DISTINCT") else ""
+    query = f"""
+        SELECT line FROM (
+          SELECT {distinct} jsonb_build_array({wanted})::text COLLATE "C" AS line FROM {source} {where}
+        ) lines ORDER BY line
+    """
+    conn.execute("SET LOCAL TimeZone TO 'UTC'")
+    with conn.cursor(name=f"digest_{table}") as cursor:
+        cursor.itersize = 5_000
+        for (line,) in cursor.execute(query):
+            yield line
