@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from msgspec import structs
+
 from lightfast_pipelines.capture.raw_payloads import RawPayload
 from lightfast_pipelines.domain.events import Parked, Reading, Route
 from lightfast_pipelines.domain.secrets.masking import mask
@@ -82,7 +84,7 @@ def read_route(raw: RawPayload) -> ReadPayload | None:
         route = provider.route(raw.event_type, payload)
     except Exception:  # the error is kept once the payload is captured
         return None
-    route = None if route is None else replace(route, names=())
+    route = None if route is None else structs.replace(route, names=())
     return ReadPayload(raw, None, route, raw.event_type, provider.rule_version)
 
 

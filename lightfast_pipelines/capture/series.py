@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from msgspec import structs
+
 from lightfast_pipelines.capture.collecting import Statements
 from lightfast_pipelines.capture.statements import FactKey, Stated
 from lightfast_pipelines.capture.writers.occurrences import (
@@ -129,7 +131,7 @@ def settle_series(conn: Connection, statements: Statements) -> SeriesChanges:
                 is_regression=name in restart and restart[name] <= event.at,
             )
             written[key[0], event.alone_id] = SeriesObservation(
-                replace(statement, source_id=event.alone_id), texts.of(key)
+                structs.replace(statement, source_id=event.alone_id), texts.of(key)
             )
     old_sources, new_sources = _sources(changed, old), _sources(changed, new)
     remaining = {fact for fact, _ in new_sources} | set(hours)
@@ -225,7 +227,7 @@ def _count_changes(
 def _hour_observation(hour_id: str, hour: Hour, texts: _EventStatements) -> SeriesObservation:
     statement = occurrences.counted(texts.fold(hour.first), hour.count, hour.last_at)
     return SeriesObservation(
-        replace(statement, source_id=hour_id), texts.of(hour.first), hour.known_at
+        structs.replace(statement, source_id=hour_id), texts.of(hour.first), hour.known_at
     )
 
 

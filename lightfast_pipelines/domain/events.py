@@ -1,16 +1,19 @@
 """The values that providers hand to capture: what one payload states.
 
-Plain frozen values only. Providers make them of payloads; the rules in this folder read them.
+Plain frozen values only. Providers make them of payloads; the rules in this folder read them. A batch has
+100,000 of them, and msgspec makes and compares one in an eighth of the time that a dataclass takes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from lightfast_pipelines.domain.keys import bounded
+from msgspec import Struct, field
+from msgspec.structs import force_setattr
+
+from lightfast_pipelines.domain.keys import ALWAYS_FITS, bounded
 
 IngestionSource = Literal["webhook", "api", "backfill", "manual"]
 AccountKind = Literal["person", "bot", "organization", "unknown"]
@@ -18,20 +21,19 @@ AccountKind = Literal["person", "bot", "organization", "unknown"]
 _LAST_RANK = 2**31 - 1
 
 
-def _bound(value: Any, *names: str) -> None:
+def _bound(value: Struct, *names: str) -> None:
     """Bounds fields that will be indexed: see `keys.bounded`."""
     for name in names:
         key = getattr(value, name)
-        if key is not None and (short := bounded(key)) is not key:
-            object.__setattr__(value, name, short)
+        if key is not None and len(key) > ALWAYS_FITS:
+            force_setattr(value, name, bounded(key))
 
 
 # Precedence of sources where several payloads state one fact; the lowest wins.
 SOURCE_PRECEDENCE: Mapping[str, int] = {"webhook": 0, "api": 1, "backfill": 2, "manual": 3}
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Struct, frozen=True):
     """An account at a provider, or the name and address that a commit carries.
 
     `source` is the provider's name, or `git` for a commit's name and address. `source_id` is the
@@ -52,16 +54,14 @@ class Account:
         _bound(self, "source_id", "email")
 
 
-@dataclass(frozen=True, slots=True)
-class AccountMention:
+class AccountMention(Struct, frozen=True):
     """Another account that takes part: `reviewer`, `assignee`, `co_author`, `committer`, `merged_by`."""
 
     role: str
     account: Account
 
 
-@dataclass(frozen=True, slots=True)
-class Thing:
+class Thing(Struct, frozen=True):
     """An entity, named by its key or, while that is unknown, by an alias (a stub).
 
     `aliases` are other keys that refer to it: for an entity with its own key the aliases that it
@@ -74,13 +74,16 @@ class Thing:
     aliases: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _bound(self, "key")
-        if self.aliases:
-            object.__setattr__(self, "aliases", tuple(map(bounded, self.aliases)))
+        # Written out, because most of the values that are made are things.
+        if len(self.key) > ALWAYS_FITS:
+            force_setattr(self, "key", bounded(self.key))
+        for alias in self.aliases:
+            if len(alias) > ALWAYS_FITS:
+                force_setattr(self, "aliases", tuple(map(bounded, self.aliases)))
+                break
 
 
-@dataclass(frozen=True, slots=True)
-class Mention:
+class Mention(Struct, frozen=True):
     """A mention of an entity by an observation. Roles: `subject`, `reference`, `file`, `text`, `label`, ...
 
     `extractor` names the rule that found it (`payload`, `link`, `text`, ...), `evidence` quotes the words.
@@ -93,8 +96,7 @@ class Mention:
     extractor: str = "payload"
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(Struct, frozen=True):
     """A directed, typed relation `subject -> object` (`fixes`, `contains`, `deploys`, ...)."""
 
     subject: Thing
@@ -105,8 +107,7 @@ class Edge:
     evidence: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StateChange:
+class StateChange(Struct, frozen=True):
     """From `at` on, `thing` has `value` in `state_type`. `rank` orders changes at one moment."""
 
     thing: Thing
@@ -134,8 +135,7 @@ def deletion(thing: Thing, at: datetime, *, is_undone: bool = False) -> StateCha
     return StateChange(thing, "existence", value, at, _LAST_RANK, reason)
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Struct, frozen=True):
     """A reference in the payload itself, kept in the column `references`."""
 
     type: str
@@ -144,8 +144,7 @@ class Reference:
     label: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TextScope:
+class TextScope(Struct, frozen=True):
     """The repository in which a text was written, so that a bare `#12` can be resolved.
 
     `has_numbers` is false if bare numbers belong to another repository, as in a commit that a fork took
@@ -159,8 +158,7 @@ class TextScope:
     has_numbers: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Occurrence:
+class Occurrence(Struct, frozen=True):
     """One of many similar events, which are counted instead of observed one by one (a single error).
 
     `series` is the key of what recurs; `event_id` distinguishes occurrences. A `restart` is not an
@@ -177,8 +175,7 @@ class Occurrence:
         _bound(self, "series", "event_id")
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(Struct, frozen=True):
     """What one payload states about one observation, before the rules are applied.
 
     `source_id` is the identity of the observation (see `keys.source_id`), equal for every payload
@@ -225,8 +222,7 @@ class Statement:
         return self.written_at or self.occurred_at
 
 
-@dataclass(frozen=True, slots=True)
-class LifecycleEvent:
+class LifecycleEvent(Struct, frozen=True):
     """A change of a connection or of a resource itself; it never becomes an observation.
 
     `subject_kind` is `installation` or `resource`, `subject_id` its id at the provider.
@@ -246,8 +242,7 @@ class LifecycleEvent:
         _bound(self, "subject_id", "change")
 
 
-@dataclass(frozen=True, slots=True)
-class NameClaim:
+class NameClaim(Struct, frozen=True):
     """States that a place (a repository) had a name at some time.
 
     `alias` is the key by that name (`github:ref:acme/shop`), `place` the key by its id, `shown` the
@@ -265,8 +260,7 @@ class NameClaim:
         _bound(self, "alias", "place")
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Struct, frozen=True):
     """Where a payload belongs, by its own ids.
 
     `resource_key` is `{provider}:{kind}:{id}` (`github:repository:1296269`), the resource that it is
@@ -294,33 +288,29 @@ class Route:
             bound = tuple(
                 (bounded(key), bounded(resource_id)) for key, resource_id in self.alternatives
             )
-            object.__setattr__(self, "alternatives", bound)
+            force_setattr(self, "alternatives", bound)
 
 
-@dataclass(frozen=True, slots=True)
-class Understood:
+class Understood(Struct, frozen=True):
     """The payload became statements; if there are none, `reason` says why, and it is filtered."""
 
     statements: tuple[Statement, ...]
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Filtered:
+class Filtered(Struct, frozen=True):
     """The payload is known and not worth remembering; `reason` says why (`action pinned is not kept`)."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Parked:
+class Parked(Struct, frozen=True):
     """An unknown event or shape, kept until a higher rule version knows it."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Lifecycle:
+class Lifecycle(Struct, frozen=True):
     """Changes of connections or resources; the outcome is `filtered` with a reason that says so."""
 
     events: tuple[LifecycleEvent, ...]

@@ -6,10 +6,12 @@ The result is a function of the set of statements: neither their order nor their
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 from typing import Any, TypeVar
+
+from msgspec.structs import replace
 
 from lightfast_pipelines.domain import serving
 from lightfast_pipelines.domain.events import (

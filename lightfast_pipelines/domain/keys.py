@@ -19,6 +19,8 @@ GITHUB = "github.com"
 
 # An index row of Postgres holds 2,700 bytes; the widest index has two keys and some short columns.
 LONGEST_KEY = 700
+# A character takes at most four bytes.
+ALWAYS_FITS = LONGEST_KEY // 4
 _BEGINNING = 300
 _BEFORE_A_KEY = ("observation:", "candidate:address:")
 _BREAKS = re.compile(r"[/:#\s](?=[^/:#\s]*$)")
@@ -38,7 +40,7 @@ def bounded(key: str) -> str:
     >>> len(bounded("github:branch:1:" + "a" * 5_000))
     341
     """
-    if len(key) * 4 <= LONGEST_KEY:
+    if len(key) <= ALWAYS_FITS:
         return key
     for prefix in _BEFORE_A_KEY:
         if key.startswith(prefix):
@@ -57,7 +59,8 @@ def bounded(key: str) -> str:
 def fits_an_index(make: Callable[_Parameters, str]) -> Callable[_Parameters, str]:
     @wraps(make)
     def bounded_key(*args: _Parameters.args, **named: _Parameters.kwargs) -> str:
-        return bounded(make(*args, **named))
+        key = make(*args, **named)
+        return key if len(key) <= ALWAYS_FITS else bounded(key)
 
     return bounded_key
 

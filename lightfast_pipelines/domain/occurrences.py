@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
+
+from msgspec.structs import replace
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Edge, Occurrence, Statement

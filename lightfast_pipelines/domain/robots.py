@@ -7,6 +7,7 @@ a user's account at GitHub, project bots of GitLab, and the addresses with which
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from lightfast_pipelines.domain import email_addresses
 
@@ -106,6 +107,8 @@ _OF_MACHINES = frozenset(
 _BUTTON = re.compile(r"github(?: enterprise)?(?: server)?|gitlab|bitbucket|gitea|forgejo", re.I)
 
 
+# The same few people are in every payload of a repository.
+@lru_cache(4_096)
 def is_robot(name: str | None = None, email: str | None = None, login: str | None = None) -> bool:
     """Whether a name, an address or a login identifies a robot by itself.
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from lightfast_pipelines.domain import key_categories, keys
 from lightfast_pipelines.domain.events import Edge, Mention, Statement, TextScope, Thing

@@ -147,7 +147,11 @@ def first_time(value: Mapping[str, Any], *names: str) -> datetime | None:
 
 def latest(*moments: datetime | None) -> datetime | None:
     """The latest of the moments that are known."""
-    return max((moment for moment in moments if moment is not None), default=None)
+    newest = None
+    for moment in moments:
+        if moment is not None and (newest is None or moment > newest):
+            newest = moment
+    return newest
 
 
 def moment_key(moment: datetime) -> str:

@@ -6,9 +6,9 @@ import resource
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from lightfast_pipelines.domain.clusters import join
 from lightfast_pipelines.domain.enrichment import enrich

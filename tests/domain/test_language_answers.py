@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from lightfast_pipelines.domain.classification import CATEGORIES
 from lightfast_pipelines.domain.enrichment import MAX_MENTIONS, Enriched, enrich

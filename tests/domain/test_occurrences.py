@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import random
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from lightfast_pipelines.domain.events import Edge, Occurrence, Statement, Thing
 from lightfast_pipelines.domain.folding import StatementSource

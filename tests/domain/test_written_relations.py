@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from lightfast_pipelines.domain import key_categories, keys
 from lightfast_pipelines.domain.events import Account, AccountKind, Thing

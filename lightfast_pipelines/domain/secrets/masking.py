@@ -11,11 +11,13 @@ import json
 import re
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterable
-from dataclasses import fields, is_dataclass, replace
 from datetime import datetime
 from functools import cache, lru_cache
 from operator import attrgetter
 from typing import Any, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lightfast_pipelines.domain.secrets.formats import (
     formats,
@@ -151,14 +153,14 @@ def _remember(searched: Iterable[str]) -> None:
 
 
 @cache
-def _text_fields(kind: type[Any]) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind) if field.name not in _UNMASKED_FIELDS)
+def _text_fields(kind: type[Struct]) -> tuple[str, ...]:
+    return tuple(name for name in kind.__struct_fields__ if name not in _UNMASKED_FIELDS)
 
 
 @cache
 def _values_of(kind: type[Any]) -> Callable[[Any], tuple[Any, ...]] | None:
     """Reads at once all fields of such an object that may hold text; None if it has none."""
-    names = _text_fields(kind) if is_dataclass(kind) else ()
+    names = _text_fields(kind) if issubclass(kind, Struct) else ()
     # With a single name `attrgetter` would return the value itself.
     return attrgetter(*names, *names[:1]) if names else None
 
@@ -196,7 +198,7 @@ def _masked(value: Any, without: Callable[[str], str]) -> Any:
         return tuple(_masked(item, without) for item in value)
     if isinstance(value, list):
         return [_masked(item, without) for item in value]
-    if is_dataclass(value) and not isinstance(value, type):
+    if isinstance(value, Struct):
         names = _text_fields(value.__class__)
         return replace(value, **{name: _masked(getattr(value, name), without) for name in names})
     return value

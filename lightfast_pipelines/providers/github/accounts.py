@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from lightfast_pipelines.domain import keys, robots
@@ -25,6 +26,7 @@ _KINDS: Mapping[str, AccountKind] = {
 _GHOST = "ghost"  # the login of all deleted accounts, so it identifies nobody
 _LONGEST_EMAIL = 254  # RFC 5321
 _LONGEST_PERSON = 200
+_CACHED = 4_096
 # The committer of commits by GitHub's own buttons. An Enterprise Server signs as `GitHub Enterprise
 # <noreply@HOST>`, where the address is a setting.
 _WEB_FLOW_ADDRESSES = frozenset({"noreply@github.com", "merge-button@github.com"})
@@ -48,18 +50,31 @@ def account(user: Any) -> Account | None:
     login = name_of(user, "login")
     if login is not None and login.lower() == _GHOST:
         return None
-    kind = _KINDS.get(text(user, "type") or "", "unknown")
-    email = _email(user)
+    return _account(
+        number, login, text(user, "type"), _email(user), _person(user), url(user, "avatar_url")
+    )
+
+
+# The same few accounts are in every payload of a repository, each of them several times.
+@lru_cache(_CACHED)
+def _account(
+    number: str,
+    login: str | None,
+    kind: str | None,
+    email: str | None,
+    name: str | None,
+    avatar_url: str | None,
+) -> Account:
     return Account(
         source="github",
         source_id=number,
         username=login,
         email=email,
-        name=_person(user),
-        avatar_url=url(user, "avatar_url"),
-        kind="bot" if robots.is_robot(login=login) else kind,
+        name=name,
+        avatar_url=avatar_url,
+        kind="bot" if robots.is_robot(login=login) else _KINDS.get(kind or "", "unknown"),
         # GitHub shows only addresses that it verified, except for imported ones.
-        email_verified=email is not None and text(user, "type") != "Mannequin",
+        email_verified=email is not None and kind != "Mannequin",
     )
 
 
@@ -70,15 +85,20 @@ def commit_account(person: Any) -> Account | None:
     name, email = _person(person), _email(person)
     if name is None and email is None:
         return None
-    login = name_of(person, "username")
+    return _commit_account(name, email, name_of(person, "username"), host_in(person))
+
+
+@lru_cache(_CACHED)
+def _commit_account(name: str | None, email: str | None, login: str | None, host: str) -> Account:
+    is_bot = _is_web_flow(name, email, login) or robots.is_robot(name, email, login)
     return Account(
         source="git",
         source_id=keys.git_identity(name, email),
         # Nothing else in a commit's name and address says which host the login belongs to.
-        username=login and keys.at_host(login, host_in(person)),
+        username=login and keys.at_host(login, host),
         email=email,
         name=name,
-        kind="bot" if is_web_flow(person) or robots.is_robot(name, email, login) else "unknown",
+        kind="bot" if is_bot else "unknown",
         email_verified=login is not None and email is not None,
     )
 
@@ -87,12 +107,16 @@ def is_web_flow(person: Any) -> bool:
     """Whether GitHub made the commit itself (merge button, web editor, `Update branch`)."""
     if not isinstance(person, dict):
         return False
-    if (name_of(person, "username") or "").lower() == "web-flow":
+    return _is_web_flow(_person(person), _email(person), name_of(person, "username"))
+
+
+def _is_web_flow(name: str | None, email: str | None, login: str | None) -> bool:
+    if (login or "").lower() == "web-flow":
         return True
-    email = (_email(person) or "").lower()
-    if email in _WEB_FLOW_ADDRESSES:
+    address = (email or "").lower()
+    if address in _WEB_FLOW_ADDRESSES:
         return True
-    return (_person(person) or "").lower() in _WEB_FLOW_NAMES and _NO_REPLY.match(email) is not None
+    return (name or "").lower() in _WEB_FLOW_NAMES and _NO_REPLY.match(address) is not None
 
 
 def co_authors(message: str) -> list[AccountMention]:

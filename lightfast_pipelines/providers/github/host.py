@@ -11,16 +11,20 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lightfast_pipelines.domain.keys import GITHUB, at_host
-from lightfast_pipelines.providers.fields import child, text, whole
+from lightfast_pipelines.providers.fields import child, text, url, whole
 
 # The field that `localized` adds to every object of another host's payload; GitHub has no such field.
 _FIELD = "@host"
 _DEEPEST = 12
+# The page of a repository, which is looked at first, tells the host of nearly every payload.
+_PAGES = f"https://{GITHUB}/"
 _FIRST = ("repository", "sender", "organization", "installation", "enterprise", "account")
 
 
 def localized(payload: Mapping[str, Any]) -> Mapping[str, Any]:
     """The payload; if another host sent it, each of its objects carries that host."""
+    if (url(child(payload, "repository")) or "").startswith(_PAGES):
+        return payload
     host = _host_of(payload)
     return payload if host == GITHUB else _stamped(payload, host, 0)
 

@@ -7,9 +7,10 @@ lead to the new one, and the opening is shown only where the item is now.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
+
+from msgspec.structs import replace
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import StateChange, Thing, deletion

@@ -97,9 +97,9 @@ def _time(payload: Mapping[str, Any]) -> datetime | None:
     """The latest time in the payload, which is the nearest to when it was sent."""
     repository = child(payload, "repository")
     newest = latest(time(repository, "updated_at"), time(repository, "pushed_at"))
-    for name in payload:
-        if name not in _NOT_NEWS:
-            news = child(payload, name)
+    for name, news in payload.items():
+        if isinstance(news, dict) and name not in _NOT_NEWS:
             for field in _TIMES:
-                newest = latest(newest, time(news, field))
+                if field in news:
+                    newest = latest(newest, time(news, field))
     return newest

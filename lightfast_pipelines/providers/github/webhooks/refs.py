@@ -7,9 +7,11 @@ observation of its own.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from msgspec.structs import replace
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import Edge, Mention, Statement, Thing

@@ -9,8 +9,9 @@ the comment's id, as old payloads of reactions name nothing else. Reactions are 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from lightfast_pipelines.domain.events import Thing
 from lightfast_pipelines.providers.fields import Missing, child, cut, name_of, text, url

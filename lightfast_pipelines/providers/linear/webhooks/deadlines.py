@@ -7,8 +7,9 @@ at_risk, breached. The event's own time dates it: the issue in it is as it was b
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from lightfast_pipelines.domain.events import Reading, StateChange, Understood
 from lightfast_pipelines.providers.fields import Missing, content_of, needed_child, text, time

@@ -6,9 +6,11 @@ The entity's own module describes it: its title, what it points at, and which of
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+from msgspec.structs import replace
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.events import (

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from lightfast_pipelines.domain.events import Statement, Thing
 from lightfast_pipelines.providers.fields import child, children, text

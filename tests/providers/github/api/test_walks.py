@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -151,7 +151,7 @@ def test_facts_that_both_carry_do_not_differ_at_all(served: Served, world: World
 def _said(statement: Statement) -> dict[str, Any]:
     """The whole statement, in any order of its mentions and edges."""
     lists = ("accounts", "references", "mentions", "edges", "states")
-    told = {one.name: getattr(statement, one.name) for one in fields(statement)}
+    told = {name: getattr(statement, name) for name in statement.__struct_fields__}
     return told | {name: sorted(map(repr, told[name])) for name in lists}
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import random
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -39,7 +37,7 @@ def test_the_end_user_who_met_the_error_is_kept_nowhere() -> None:
     assert statement.actor is None
     assert statement.author is None
     assert statement.metadata["tags"] == {"browser": "Firefox 126"}
-    everything = json.dumps(asdict(statement), default=str)
+    everything = repr(statement)
     for private in ("customer@shop.test", "203.0.113.9"):
         assert private not in everything
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import permutations
 
 import pytest
+from msgspec.structs import replace
 
 from lightfast_pipelines.domain.enrichment import enrich
 from lightfast_pipelines.domain.events import Filtered, Lifecycle, Parked, Statement
