@@ -30,7 +30,7 @@ from typing import Any
 import psutil
 
 from bench.attack_floods import FLOODS
-from bench.receiver import SECRET, free_port, process
+from bench.receiver_servers import SECRET, free_port, process
 from lightfast_pipelines.embedded_postgres import EmbeddedPostgres
 from lightfast_pipelines.store.database import Database
 

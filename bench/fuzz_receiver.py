@@ -25,7 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench.receiver import free_port, process
+from bench.receiver_servers import free_port, process
 from lightfast_pipelines.capture.queue.batches import capture
 from lightfast_pipelines.embedded_postgres import EmbeddedPostgres
 from lightfast_pipelines.providers import discover

@@ -1,238 +1,243 @@
 """Compares the receiver's speed with a bare route's: `python -m bench.receiver`.
 
-Both answer after the commit and take turns on one Postgres of this run's own. Quote the ratio, as all
-else depends on the machine; on a shared machine, quote the ratio of CPU times. Also checks that no
-answered delivery is missing.
+Both answer after the commit and take turns on one Postgres of this run's own, with the same bodies,
+connections and workers. First a closed loop: each connection sends as fast as it is answered. Then an
+open loop at 0.4 of the rate that the bare route had (2,000 a second at most), with deliveries of all
+providers, some of them twice; latency counts from the intended moment of sending. Every delivery that
+was answered with 200 is looked up in the table afterwards. Quote the ratios: all else depends on the
+machine, and on a shared machine only those of CPU times are steady.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
 import psycopg
 
-from bench.receiver_wrk import wrk
+from bench.receiver_bare import TABLE
+from bench.receiver_loads import closed_loop, crash, generator_limit, lost, open_loop, stored_twice
+from bench.receiver_servers import BARE, RECEIVER, running
+from bench.report import Measurement, Report, add_json_option, finish
 from lightfast_pipelines.embedded_postgres import EmbeddedPostgres
 from lightfast_pipelines.store.database import Database
 
-SECRET = "bench-secret"  # noqa: S105 - signs nothing but this run's own load
-ROW = "{:<10} {:>10} {:>9} {:>9} {:>9} {:>8} {:>8} {:>9} {:>9}"
+NAMES = (RECEIVER, BARE)
+OPEN_RATE, OPEN_SHARE = 2000.0, 0.4
+LINE = "{:<10} {:<7} {:>7} {:>5} {:>3} {:>9} {:>9} {:>9} {:>9} {:>7} {:>7}"
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What is sent, and to how many processes."""
+
+    body_bytes: int = 10_240
+    connections: int = 64
+    workers: int = 1
+
+    def __str__(self) -> str:
+        processes = "" if self.workers == 1 else f", {self.workers} workers"
+        plural = "s" if self.connections > 1 else ""
+        return f"{self.body_bytes // 1024} KB, {self.connections} connection{plural}{processes}"
 
 
-@contextmanager
-def process(
-    command: list[str],
-    port: int,
-    log: Path,
-    environment: Mapping[str, str],
-    preexec: Callable[[], None] | None = None,
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Runs a server until the block ends; the block begins when it accepts connections."""
-    with log.open("ab") as stream:
-        server = subprocess.Popen(
-            [sys.executable, *command],
-            env={**os.environ, **environment},
-            stderr=stream,
-            preexec_fn=preexec,  # noqa: PLW1509 - one thread only here
+USUAL = Shape()
+
+
+@dataclass(slots=True)
+class Results:
+    """The rounds of one shape, by what was measured."""
+
+    closed: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {n: [] for n in NAMES})
+    open: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {n: [] for n in NAMES})
+    rate: float = 0.0
+    lost: int = 0
+    stored_twice: int = 0
+    failed: int = 0
+
+
+class Bench:
+    """One run: its database, its options, and the table it prints as it goes."""
+
+    def __init__(self, home: Path, database: Database, options: argparse.Namespace) -> None:
+        self.home, self.database, self.options = home, database, options
+
+    def measure(self, shape: Shape) -> Results:
+        results = Results()
+        with self.database.connect("migrator") as conn:
+            conn.execute(TABLE)
+            for _ in range(self.options.rounds):
+                for name in NAMES:
+                    results.closed[name].append(self._closed(conn, name, shape))
+            most = statistics.median(r["per_second"] for r in results.closed[BARE])
+            results.rate = min(OPEN_RATE, OPEN_SHARE * most)
+            for _ in range(self.options.rounds):
+                for name in NAMES:
+                    results.open[name].append(self._open(conn, name, shape, results))
+        return results
+
+    def _closed(self, conn: psycopg.Connection[Any], name: str, shape: Shape) -> dict[str, Any]:
+        with running(name, self.home, self.database, conn, shape.workers) as server:
+            before = server.cpu_seconds()
+            result = closed_loop(server.port, shape, self.options)
+            after = server.cpu_seconds()
+        accepted = max(result["accepted"], 1)
+        result["cpu_us"], result["sql_us"] = (
+            (end - start) / accepted * 1e6 for start, end in zip(before, after, strict=True)
         )
-    try:
-        deadline = time.monotonic() + 30
-        while True:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            if server.poll() is not None or time.monotonic() > deadline:
-                raise SystemExit(f"{command} did not start:\n{log.read_text()[-2000:]}")
-            time.sleep(0.05)
-        yield server
-    finally:
-        server.terminate()
-        server.wait(30)
+        if name == RECEIVER:
+            rows = conn.execute("SELECT count(*) FROM lightfast.raw_payloads").fetchone()
+            assert rows is not None
+            result["failed"] += max(result["accepted"] - rows[0], 0)
+        self._print(name, "closed", shape, result, result["failed"])
+        self._empty(conn)
+        return result
 
+    def _open(
+        self, conn: psycopg.Connection[Any], name: str, shape: Shape, results: Results
+    ) -> dict[str, Any]:
+        answered = self.home / "answered"
+        with running(name, self.home, self.database, conn, shape.workers) as server:
+            result = open_loop(server.port, shape, results.rate, self.options, answered)
+        if name == RECEIVER:
+            missing = lost(conn, answered)
+            results.lost += missing
+            results.stored_twice += stored_twice(conn)
+            results.failed += result["failed"]
+        self._print(name, "open", shape, result, result["failed"])
+        self._empty(conn)
+        return result
 
-def cpu_seconds(pid: int) -> float:
-    times = psutil.Process(pid).cpu_times()
-    return float(times.user + times.system)
-
-
-def load(path: str, port: int, options: argparse.Namespace) -> dict[str, Any]:
-    if options.wrk:
-        return wrk(path, port, SECRET, options.connections, options.seconds, options.body_bytes)
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "bench.receiver_load", "--path", path, "--port", str(port)),
-            *("--secret", SECRET, "--connections", str(options.connections)),
-            *("--seconds", str(options.seconds), "--body-bytes", str(options.body_bytes)),
-        ],
-        stdout=subprocess.PIPE,
-        check=True,
-    )
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
-
-
-def stored(conn: psycopg.Connection[Any], table: str, run: str) -> int:
-    count_row = conn.execute(
-        f"SELECT count(*) FROM {table} WHERE starts_with(delivery_id, %s)",  # noqa: S608
-        (run,),
-    ).fetchone()
-    conn.commit()
-    assert count_row is not None
-    return int(count_row[0])
-
-
-def measure(home: Path, database: Database, options: argparse.Namespace) -> bool:
-    """Prints the table; returns whether everything was stored and answered."""
-    results: dict[str, list[dict[str, Any]]] = {"receiver": [], "bare route": []}
-    fine = True
-    print(
-        ROW.format(
-            "", "per second", "p50 ms", "p99 ms", "answers", "rows", "not 200", "lost", "CPU us"
+    def _print(
+        self, name: str, loop: str, shape: Shape, result: dict[str, Any], failed: int
+    ) -> None:
+        print(
+            LINE.format(
+                *(name, loop, shape.body_bytes, shape.connections, shape.workers),
+                f"{result['per_second']:,.0f}",
+                *(f"{result[key]:.1f}" if key in result else "" for key in ("p50_ms", "p99_ms")),
+                f"{result['p999_ms']:.1f}" if "p999_ms" in result else "",
+                f"{result['cpu_us']:.0f}" if "cpu_us" in result else "",
+                failed,
+            ),
+            flush=True,
         )
+
+    def _empty(self, conn: psycopg.Connection[Any]) -> None:
+        """Bodies of one measurement fill gigabytes, and each begins with the same tables."""
+        conn.execute("TRUNCATE lightfast.raw_payloads CASCADE")
+        conn.execute("TRUNCATE bench_bare")
+        conn.commit()
+
+
+def measurements(shape: Shape, results: Results) -> list[Measurement]:
+    """The numbers of one shape; those with something to reach are said in the documentation."""
+    closed, opened = results.closed, results.open
+    is_usual = shape == USUAL
+
+    def ratios(over: str, under: str, key: str) -> list[float]:
+        return [a[key] / b[key] for a, b in zip(closed[over], closed[under], strict=True)]
+
+    def median(rounds: Sequence[dict[str, Any]], key: str) -> float:
+        return float(statistics.median(r[key] for r in rounds))
+
+    rates = f"{median(closed[RECEIVER], 'per_second'):,.0f}/s of {median(closed[BARE], 'per_second'):,.0f}/s"
+    cpu = (
+        f"{median(closed[RECEIVER], 'cpu_us'):.0f} us a delivery to {median(closed[BARE], 'cpu_us'):.0f}; "
+        f"in Postgres {median(closed[RECEIVER], 'sql_us'):.0f} to {median(closed[BARE], 'sql_us'):.0f}"
     )
-    with database.connect("migrator") as conn:
-        for _ in range(options.rounds):
-            for name, so_far in results.items():
-                port = free_port()
-                if name == "receiver":
-                    command, path, table = (
-                        ["-m", "webhook_receiver"],
-                        "/webhooks/github",
-                        "lightfast.raw_payloads",
-                    )
-                else:
-                    dsn = database.url("migrator")
-                    command = ["-m", "bench.receiver_bare", dsn, SECRET, str(port)]
-                    path, table = "/", "bench_bare"
-                with process(
-                    command,
-                    port,
-                    home / "log",
-                    {
-                        "LIGHTFAST_HOME": str(home),
-                        "LIGHTFAST_RECEIVER_PORT": str(port),
-                        "GITHUB_WEBHOOK_SECRET": SECRET,
-                    },
-                ) as server:
-                    idle = cpu_seconds(server.pid)
-                    result = load(path, port, options)
-                    used = cpu_seconds(server.pid) - idle
-                result["cpu_us"] = used / max(result["accepted"], 1) * 1e6
-                rows = stored(conn, table, result["run"])
-                refused = sum(n for status, n in result["statuses"].items() if status != "200")
-                fine &= (
-                    rows >= result["accepted"] and not refused and not result["lost_connections"]
-                )
-                so_far.append(result)
-                print(
-                    ROW.format(
-                        name,
-                        f"{result['per_second']:,.0f}",
-                        f"{result['p50_ms']:.1f}",
-                        f"{result['p99_ms']:.1f}",
-                        result["accepted"],
-                        rows,
-                        refused,
-                        result["lost_connections"],
-                        f"{result['cpu_us']:.0f}",
-                    ),
-                    flush=True,
-                )
-    cpu = {n: statistics.median(r["cpu_us"] for r in rounds) for n, rounds in results.items()}
-    rate = {n: statistics.median(r["per_second"] for r in rounds) for n, rounds in results.items()}
-    print(
-        f"median: receiver {rate['receiver']:,.0f}/s, bare route {rate['bare route']:,.0f}/s, "
-        f"ratio {rate['receiver'] / rate['bare route']:.2f}, "
-        f"by CPU a delivery {cpu['bare route'] / cpu['receiver']:.2f} "
-        f"({options.body_bytes} bytes, {options.connections} connections, {os.cpu_count()} cores)"
-    )
-    return fine
+    p99 = f"{median(closed[RECEIVER], 'p99_ms'):.1f} ms to {median(closed[BARE], 'p99_ms'):.1f} ms"
+    return [
+        Measurement.of(
+            f"receiver / bare route, {shape}",
+            ratios(RECEIVER, BARE, "per_second"),
+            reach=0.85 if is_usual else None,
+            at_least=True,
+            absolute=rates,
+        ),
+        Measurement.of(
+            f"the same by CPU time, {shape}", ratios(BARE, RECEIVER, "cpu_us"), absolute=cpu
+        ),
+        Measurement.of(
+            f"p99 / the bare route's, {shape}",
+            ratios(RECEIVER, BARE, "p99_ms"),
+            reach=2.0 if is_usual else None,
+            absolute=p99,
+        ),
+        Measurement.of(
+            f"open loop p99.9, {shape}",
+            [r["p999_ms"] for r in opened[RECEIVER]],
+            unit="ms",
+            reach=250.0,
+            absolute=f"at {results.rate:,.0f}/s; bare route {median(opened[BARE], 'p999_ms'):.1f} ms, "
+            f"the generator itself was late by {median(opened[RECEIVER], 'own_lateness_p999_ms'):.1f} ms",
+        ),
+        Measurement(
+            f"lost, refused or stored twice, {shape}",
+            results.lost + results.failed + results.stored_twice,
+            reach=0,
+            absolute=f"{results.lost} lost, {results.failed} not answered with 200, "
+            f"{results.stored_twice} stored twice",
+        ),
+    ]
 
 
-def crash(home: Path, database: Database, options: argparse.Namespace) -> bool:
-    """Kills the receiver with -9 under load; returns whether every answered delivery is stored."""
-    port, answered = free_port(), home / "answered"
-    environment = {
-        "LIGHTFAST_HOME": str(home),
-        "LIGHTFAST_RECEIVER_PORT": str(port),
-        "GITHUB_WEBHOOK_SECRET": SECRET,
-    }
-    with process(["-m", "webhook_receiver"], port, home / "log", environment) as server:
-        client = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "bench.receiver_load", "--port", str(port)),
-                *("--secret", SECRET, "--connections", str(options.connections)),
-                *("--seconds", str(options.seconds * 2), "--answered", str(answered)),
-            ],
-            stdout=subprocess.DEVNULL,
-        )
-        time.sleep(options.seconds)
-        server.kill()
-        client.wait(60)
-    ids = answered.read_text().split()
-    with database.connect("migrator") as conn:
-        missing = conn.execute(
-            """
-            SELECT count(*) FROM unnest(%s::text[]) AS a (id)
-            WHERE NOT EXISTS (
-              SELECT FROM lightfast.raw_payloads p
-              JOIN lightfast.raw_bodies b ON b.raw_payload_id = p.id
-              JOIN lightfast.raw_queue q ON q.raw_payload_id = p.id
-              WHERE p.delivery_id = a.id
-            )
-            """,
-            (ids,),
-        ).fetchone()
-    assert missing is not None
-    print(f"killed with -9 under load: {len(ids)} answered, {missing[0]} of them missing")
-    return bool(ids) and missing[0] == 0
+def shapes(options: argparse.Namespace) -> list[Shape]:
+    """The usual one, and each other size and number by itself."""
+    wanted = [USUAL]
+    wanted += [Shape(body_bytes=kilobytes * 1024) for kilobytes in options.kilobytes]
+    wanted += [Shape(connections=number) for number in options.connections]
+    wanted += [Shape(workers=number) for number in options.workers]
+    wanted += [Shape(connections=256, workers=number) for number in options.workers if number > 1]
+    return list(dict.fromkeys(wanted))
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--connections", type=int, default=64)
-    parser.add_argument("--body-bytes", type=int, default=10_240)
+    parser.add_argument("--kilobytes", type=int, nargs="*", default=[1, 10, 100])
+    parser.add_argument("--connections", type=int, nargs="*", default=[1, 64, 256])
+    parser.add_argument("--workers", type=int, nargs="*", default=[1, 2])
     parser.add_argument(
         "--wrk",
         action=argparse.BooleanOptionalAction,
         default=shutil.which("wrk") is not None,
-        help="load by wrk (default where it is installed), else by a process of our own",
+        help="closed loop by wrk (default where it is installed), else by a process of our own",
     )
+    add_json_option(parser)
     options = parser.parse_args()
     os.environ.pop("LIGHTFAST_DATABASE_URL", None)
+    report = Report("receiver")
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         server = EmbeddedPostgres(home, idle_seconds=5)
         try:
             with Database(lease=server.acquire()) as database:
                 database.migrate()
-                fine = measure(home, database, options) and crash(home, database, options)
+                bench = Bench(home, database, options)
+                print(
+                    LINE.format(
+                        *("", "loop", "bytes", "conn", "w", "a second", "p50 ms", "p99 ms"),
+                        *("p99.9 ms", "CPU us", "failed"),
+                    )
+                )
+                for shape in shapes(options):
+                    report.add(*measurements(shape, bench.measure(shape)))
+                report.add(crash(home, database, options))
         finally:
             server.stop(force=True)
-    sys.exit(0 if fine else 1)
+    report.add(generator_limit(options))
+    return finish(report, options.json)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

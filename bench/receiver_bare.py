@@ -1,13 +1,13 @@
 """The least that a receiver can do, for comparison: Starlette, HMAC, shared commits into one table.
 
-No providers, stored headers, queue, limits or log. A process of its own.
+No providers, stored headers, queue, limits or log. A process of its own; several may share the port.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import hmac
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,6 +18,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+
+from bench.receiver_deliveries import SIGNATURES
 
 TABLE = """
 CREATE TABLE IF NOT EXISTS bench_bare (delivery_id text PRIMARY KEY, body bytea NOT NULL);
@@ -47,7 +49,6 @@ def create_app(dsn: str, secret: bytes) -> Starlette:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         connection = await asyncpg.connect(dsn)
-        await connection.execute(TABLE)
         task = asyncio.create_task(flush(connection))
         yield
         task.cancel()
@@ -55,20 +56,30 @@ def create_app(dsn: str, secret: bytes) -> Starlette:
 
     async def deliver(request: Request) -> Response:
         body = await request.body()
-        expected = "sha256=" + hmac.new(secret, body, hashlib.sha256).hexdigest()
-        if not hmac.compare_digest(expected, request.headers["x-hub-signature-256"]):
+        header, algorithm, id_header = SIGNATURES[request.path_params["provider"]]
+        signature = request.headers[header]
+        expected = hmac.new(secret, body, algorithm).hexdigest()
+        if not hmac.compare_digest(expected, signature.removeprefix("sha256=")):
             return Response(status_code=401)
+        # Where no header holds an id, the signature is one.
+        delivery_id = request.headers[id_header] if id_header else signature
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        waiting.append((request.headers["x-github-delivery"], body, future))
+        waiting.append((delivery_id, body, future))
         wake.set()
         await future
         return Response(b"{}")
 
-    return Starlette(routes=[Route("/", deliver, methods=["POST"])], lifespan=lifespan)
+    routes = [Route("/webhooks/{provider}", deliver, methods=["POST"])]
+    return Starlette(routes=routes, lifespan=lifespan)
 
 
 if __name__ == "__main__":
     dsn, secret, port = sys.argv[1:]
-    uvicorn.run(
-        create_app(dsn, secret.encode()), port=int(port), access_log=False, log_level="warning"
+    config = uvicorn.Config(
+        create_app(dsn, secret.encode()), access_log=False, log_level="warning", backlog=2048
     )
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listener.bind(("127.0.0.1", int(port)))
+        uvicorn.Server(config).run(sockets=[listener])

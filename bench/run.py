@@ -37,6 +37,10 @@ BENCHMARKS = (
     Benchmark("growth", quick=("--sizes", "10000", "60000", "--deliveries", "1500")),
     Benchmark("idle", quick=("--minutes", "5")),
     Benchmark("latency", quick=("--seconds", "60")),
+    Benchmark(
+        "receiver",
+        quick=("--rounds", "1", "--seconds", "2", "--kilobytes", "--connections", "--workers", "2"),
+    ),
 )
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-from bench.receiver import free_port
+from bench.receiver_servers import free_port
 from bench.torture import LIGHTFAST
 from lightfast_pipelines.cli.stack.warden import MARK, marked, of_home
 from lightfast_pipelines.embedded_postgres import EmbeddedPostgres
