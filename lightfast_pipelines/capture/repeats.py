@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from msgspec import structs
+
 from lightfast_pipelines.capture.raw_payloads import RawPayload, load_raw_payloads
 from lightfast_pipelines.capture.reading import ReadPayload, read_payloads
 from lightfast_pipelines.capture.routing import RoutedPayloads
@@ -97,7 +99,7 @@ def _without_changes(reading: ReadPayload) -> ReadPayload:
     return replace(
         reading,
         reading=Filtered(REPEATED) if isinstance(reading.reading, Lifecycle) else reading.reading,
-        route=replace(reading.route, names=()) if reading.route is not None else None,
+        route=structs.replace(reading.route, names=()) if reading.route is not None else None,
     )
 
 
