@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.receiver import free_port
+from bench.receiver_servers import free_port
 from bench.torture import checks, memory
 from bench.torture.clock import MovableClock
 from bench.torture.deliveries import plan
