@@ -20,7 +20,7 @@ def models(as_json: AsJson = False) -> None:
     error.
     """
     with command_connection() as conn:
-        statuses = _statuses(conn)
+        statuses = service_statuses(conn)
     if as_json:
         print_json(statuses)
         return
@@ -46,7 +46,7 @@ def models(as_json: AsJson = False) -> None:
             show(f"{status.service}: last error at {status.last_failed_at}: {status.last_error}")
 
 
-def _statuses(conn: Connection) -> list[ServiceStatus]:
+def service_statuses(conn: Connection) -> list[ServiceStatus]:
     from datetime import UTC, datetime
 
     from lightfast_pipelines.embedding.openai_embedder import openai_embedder
