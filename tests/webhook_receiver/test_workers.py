@@ -1,4 +1,4 @@
-"""Several workers on one port, and several receivers on one database."""
+"""Several workers on one port: replaced when they die, ended together, counted together."""
 
 from __future__ import annotations
 
@@ -23,13 +23,10 @@ from tests.webhook_receiver.serving import (
     PATIENCE,
     SECRET,
     Process,
-    count,
     deliver,
     deliver_without_end,
     port_of,
     receiver_process,
-    signed,
-    started_receiver,
     stored_ids,
     until,
 )
@@ -182,44 +179,3 @@ def test_deliveries_are_received_where_the_address_for_metrics_is_taken(
         with receiver_process(database, tmp_path, LIGHTFAST_METRICS_ADDRESS=address) as process:
             assert deliver(process.client).status_code == 200
             until(lambda: "no metrics" in process.log.read_text(), "nothing is said")
-
-
-def test_two_receivers_store_the_same_deliveries_once(database: Database, tmp_path: Path) -> None:
-    """Both get all of them, in opposite orders and many at a time."""
-    ids = [f"id-{n}" for n in range(300)]
-    folders = [tmp_path / "one", tmp_path / "two"]
-    for folder in folders:
-        folder.mkdir()
-
-    async def send_all(port: int, order: Sequence[str]) -> tuple[list[int], list[bool]]:
-        limits = httpx.Limits(max_connections=16)
-        statuses, new = [], []
-        async with httpx.AsyncClient(
-            base_url=f"http://127.0.0.1:{port}", limits=limits, timeout=60
-        ) as client:
-
-            async def send(delivery_id: str) -> None:
-                body = f'{{"zen":"{delivery_id}"}}'.encode()
-                answer = await client.post(
-                    "/webhooks/github", content=body, headers=signed(body, delivery_id)
-                )
-                statuses.append(answer.status_code)
-                new.append(not answer.json()["duplicate"])
-
-            await asyncio.gather(*(send(delivery_id) for delivery_id in order))
-        return statuses, new
-
-    async def send_to_both(ports: Sequence[int]) -> list[tuple[list[int], list[bool]]]:
-        return await asyncio.gather(
-            *(send_all(p, o) for p, o in zip(ports, (ids, ids[::-1]), strict=True))
-        )
-
-    with (
-        receiver_process(database, folders[0]) as one,
-        started_receiver(database, folders[1], {}) as two,
-    ):
-        answers = asyncio.run(send_to_both([port_of(one.client), port_of(two.client)]))
-    assert {status for statuses, _ in answers for status in statuses} == {200}
-    assert sum(sum(new) for _, new in answers) == len(ids)
-    assert stored_ids(database) == set(ids)
-    assert count(database) == count(database, "raw_queue") == len(ids)
