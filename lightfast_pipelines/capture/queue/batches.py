@@ -19,6 +19,7 @@ import psycopg
 
 from lightfast_pipelines.capture.batch import capture_batch
 from lightfast_pipelines.capture.batch_result import BatchResult
+from lightfast_pipelines.capture.garbage import without_collection
 from lightfast_pipelines.capture.kept_readings import KeptReadings
 from lightfast_pipelines.capture.queue.attempts import (
     MOST_ATTEMPTS,
@@ -95,6 +96,7 @@ def _add_counts(total: dict[str, int], counts: Mapping[str, int]) -> None:
         total[name] = total.get(name, 0) + count
 
 
+@without_collection()
 def capture(  # noqa: PLR0913 - limits and collaborators, all passed by name
     conn: Connection,
     *,

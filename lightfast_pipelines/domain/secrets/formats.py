@@ -86,8 +86,8 @@ _TELEGRAM = re.compile(
 # For each format of detect-secrets, a text that every match contains, and a narrower pattern if many
 # other texts contain it too (`ASK`, `single`).
 _OF_LIBRARY: tuple[tuple[str, re.Pattern[str] | None], ...] = (
-    ("A", re.compile(r"A(?:KIA|SIA|BIA|CCA|3T[A-Z0-9])[0-9A-Z]{16}|AWS|AccountKey=")),
-    ("aws", None),
+    ("A", re.compile(r"A(?:KIA|SIA|BIA|CCA|3T[A-Z0-9])[0-9A-Z]{16}|AccountKey=")),
+    *((aws, re.compile(r"[\"'][0-9a-zA-Z/+]{40}[\"']")) for aws in ("aws", "AWS", "Aws")),
     ("hooks.slack.com", None),
     ("T3BlbkFJ", None),
     ("SK", re.compile(r"SK[a-z0-9]{32}")),
@@ -110,7 +110,6 @@ _LONGEST_PREFIX = max(map(len, _PREFIXES))
 # The mark before eight letters or more: every prefix ends in such a mark.
 _MARK = re.compile(r"[_.-](?=[A-Za-z0-9_+/=-]{8})")
 
-
 # Where a format may begin and end: not in the middle of a word or of an image's base64. An escape
 # sequence of an address or a string before it is not part of a word.
 _BEGIN = r"(?:(?<![A-Za-z0-9])|(?<=%[0-9A-Fa-f]{2})|(?<=\\[nrt]))"
@@ -122,13 +121,47 @@ _COMMON_SHAPES = tuple(
 )
 
 
+# For formats that begin with any letters: otherwise every start within such a run would be tried.
+_BEGIN_RUN = r"(?:(?<![A-Za-z0-9_-])|(?<=%[0-9A-Fa-f]{2}))"
+# Some providers have made their tokens longer than detect-secrets expects.
+_TO_ITS_END = r"[A-Za-z0-9_-]*"
+# A token that an ellipsis cuts off, anywhere in the text.
+_CUT_VISIBLY = _RANDOM + r"[A-Za-z0-9_-]{8,255}(?=\.\.\.|…(?!\[))"
+
+
+def _alternatives(texts: tuple[str, ...]) -> str:
+    return "|".join(map(re.escape, sorted(texts, key=len, reverse=True)))
+
+
+def _cut_at(end: str) -> str:
+    """A token that this end cuts off."""
+    begun = _alternatives(tuple(_CUT_SHORT.split()))
+    return (
+        rf"(?:{begun})(?=[A-Za-z_-]{{0,40}}[0-9])[A-Za-z0-9_-]{{8,255}}(?=(?:\.\.\.|…)?(?:{end}))"
+    )
+
+
+_IN_FULL = "|".join(f"(?:{_alternatives(tuple(p.split()))})(?:{body})" for p, body in _PREFIXED)
+_CUT_ANYWHERE = f"(?:{_alternatives(_PREFIXES)}){_CUT_VISIBLY}"
+_CUT_AT_THE_END = _cut_at(r"\Z")
+# Texts are searched together, and what is at the end of a text is then at the end of a line.
+_WITH_A_PREFIX = re.compile(
+    "{}(?:{}|{}|{})".format(_BEGIN, _IN_FULL, _cut_at(r"\n|\Z"), _CUT_ANYWHERE)
+)
+# A token that is longer has its form within these characters, too.
+_LONGEST_FORM = 512
+
+
 def may_hold_secret(text: str) -> bool:
     """False only if no secret would be found: a cheap first test of all the text of a reading."""
-    if any(
-        text.endswith(_PREFIXES, max(0, mark.start() - _LONGEST_PREFIX), mark.end())
-        for mark in _MARK.finditer(text)
-    ):
-        return True
+    for mark in _MARK.finditer(text):
+        first, end = max(0, mark.start() - _LONGEST_PREFIX), mark.end()
+        # Most often `key_` begins the name of a file.
+        if (
+            text.endswith(_PREFIXES, first, end)
+            and _WITH_A_PREFIX.search(text, first, end + _LONGEST_FORM) is not None
+        ):
+            return True
     for anchor, shape in _SHAPES:
         if anchor in text and shape.search(text) is not None:
             return True
@@ -141,25 +174,10 @@ def may_hold_secret(text: str) -> bool:
     return may_be_spoken(text)
 
 
-# For formats that begin with any letters: otherwise every start within such a run would be tried.
-_BEGIN_RUN = r"(?:(?<![A-Za-z0-9_-])|(?<=%[0-9A-Fa-f]{2}))"
-# Some providers have made their tokens longer than detect-secrets expects.
-_TO_ITS_END = r"[A-Za-z0-9_-]*"
-# A token that the end of a title cuts off.
-_CUT = r"(?=[A-Za-z_-]{0,40}[0-9])[A-Za-z0-9_-]{8,255}(?=(?:\.\.\.|…)?\Z)"
-
-# A token that an ellipsis cuts off, anywhere in the text.
-_CUT_VISIBLY = _RANDOM + r"[A-Za-z0-9_-]{8,255}(?=\.\.\.|…(?!\[))"
-
-
 def public_prefix(secret: str) -> str:
     """The part of a secret that names its kind and may stay; empty if there is none."""
     match = _PUBLIC_PREFIX.match(secret)
     return match[0] if match is not None else ""
-
-
-def _alternatives(texts: tuple[str, ...]) -> str:
-    return "|".join(map(re.escape, sorted(texts, key=len, reverse=True)))
 
 
 _PUBLIC_PREFIX = re.compile(
@@ -204,12 +222,11 @@ def formats() -> tuple[tuple[re.Pattern[str], int], ...]:
         *((pattern, _TO_ITS_END) for pattern in SquareOAuthDetector.denylist),
         *((pattern, _END) for pattern in TwilioKeyDetector.denylist),
     ]
-    prefixed = "|".join(f"(?:{_alternatives(tuple(p.split()))})(?:{b})" for p, b in _PREFIXED)
     others = "|".join(shape for *_, shape in (*SHAPES, *COMMON_SHAPES))
     return (
-        (re.compile(f"{_BEGIN}(?:{prefixed}|{others})"), 0),
-        (re.compile(f"{_BEGIN}(?:{_alternatives(tuple(_CUT_SHORT.split()))}){_CUT}"), 0),
-        (re.compile(f"{_BEGIN}(?:{_alternatives(_PREFIXES)}){_CUT_VISIBLY}"), 0),
+        (re.compile(f"{_BEGIN}(?:{_IN_FULL}|{others})"), 0),
+        (re.compile(f"{_BEGIN}{_CUT_AT_THE_END}"), 0),
+        (re.compile(f"{_BEGIN}{_CUT_ANYWHERE}"), 0),
         *(
             (re.compile(f"{_BEGIN}(?:{p.pattern}){rest}", p.flags & re.IGNORECASE), 0)
             for p, rest in begun
