@@ -16,6 +16,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -185,24 +186,36 @@ class Children:
         now = time.monotonic() if now is None else now
         self._keep_warden()
         for child in self._running:
-            if child.is_given_up:
-                continue
-            if child.again_at is None:
-                if child.alive_since is None:
-                    child.alive_since = now
-                if child.is_alive() and (child.works is None or child.works(child.process)):
-                    continue
-                self._bury(child, now)
-            if child.again_at is not None and now >= child.again_at:
-                child.process = child.start()
-                child.again_at, child.alive_since = None, now
-                say(f"{child.name} is started again")
+            self._mend(child, now)
+
+    def _mend(self, child: Child, now: float) -> None:
+        if child.is_given_up:
+            return
+        if child.again_at is None:
+            if child.alive_since is None:
+                child.alive_since = now
+            if child.is_alive() and (child.works is None or child.works(child.process)):
+                return
+            self._bury(child, now)
+        if child.again_at is not None and now >= child.again_at:
+            child.process = child.start()
+            child.again_at, child.alive_since = None, now
+            say(f"{child.name} is started again")
 
     def _bury(self, child: Child, now: float) -> None:
-        """Ends what a dead child left running, and decides whether and when to restart it."""
+        """Ends what a dead child left running, and decides whether and when to restart it.
+
+        That takes seconds, and longer on a busy machine; vital children are restarted meanwhile.
+        """
         epitaph = child.epitaph()
-        warden.end(warden.of_stack(f"{self._mark}/{child.name}"))
-        child.process.wait()
+        began = time.monotonic()
+        with ThreadPoolExecutor(1) as threads:
+            burial = threads.submit(self._end_remains, child)
+            while not wait([burial], timeout=_POLL_SECONDS).done:
+                for other in self._running:
+                    if other.is_vital and not child.is_vital and not other.is_alive():
+                        self._mend(other, now + time.monotonic() - began)
+        burial.result()
         child.deaths.append(now)
         while now - child.deaths[0] > DEATHS_WITHIN_SECONDS:
             child.deaths.popleft()
@@ -210,8 +223,6 @@ class Children:
         child.deaths_in_a_row = 1 if ran >= STEADY_SECONDS else child.deaths_in_a_row + 1
         child.deaths_in_all += 1
         child.died_last = self._clock()
-        if child.before_restart is not None:
-            child.before_restart()
         count = len(child.deaths)
         if child.is_vital or count < MOST_DEATHS:
             pause = _pause(child)
@@ -230,6 +241,12 @@ class Children:
                 "end `lightfast up` with Ctrl-C and start it again; until then, `lightfast process` processes "
                 "what is waiting"
             )
+
+    def _end_remains(self, child: Child) -> None:
+        warden.end(warden.of_stack(f"{self._mark}/{child.name}"))
+        child.process.wait()
+        if child.before_restart is not None:
+            child.before_restart()
 
     def states(self) -> dict[str, str]:
         """The state of each child: running, restarting, or given up."""
@@ -351,12 +368,16 @@ def _start(
         stdout=output,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-        preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one thread only here
+        preexec_fn=_end_with_parent() if sys.platform == "linux" else None,  # noqa: PLW1509 - see there
     )
 
 
-def _end_with_parent() -> None:
-    """Asks Linux for SIGTERM if the parent is killed with -9, which runs no clean-up."""
+def _end_with_parent() -> Callable[[], object]:
+    """Asks Linux for SIGTERM if the parent is killed with -9, which runs no clean-up.
+
+    Everything is loaded before the fork: a lock that another thread holds stays locked in the child.
+    """
     import ctypes
 
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    prctl = ctypes.CDLL(None).prctl
+    return lambda: prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -66,6 +66,38 @@ def test_a_child_that_keeps_dying_is_given_up_and_the_others_continue(
     assert "lightfast process" in stderr
 
 
+def test_a_receiver_that_dies_is_restarted_while_another_child_is_seen_to(
+    children: Children, tmp_path: Path
+) -> None:
+    def kill_and_await_receiver() -> None:
+        pid = children.pid_of("receiver")
+        os.kill(pid, signal.SIGKILL)
+        Children(tmp_path).wait_until(
+            "a new receiver",
+            lambda: children.pid_of("receiver") != pid,
+            stop=StopRequest(),
+            timeout=20,
+        )
+
+    children.start(
+        "receiver",
+        python(SLEEP),
+        environment=dict(os.environ),
+        folder=tmp_path,
+        is_vital=True,
+    )
+    children.start(
+        "daemon",
+        python("import sys; sys.exit(1)"),
+        environment=dict(os.environ),
+        folder=tmp_path,
+        before_restart=kill_and_await_receiver,
+    )
+    children.join("daemon")
+    children.mend()
+    assert children.states() == {"receiver": "running", "daemon": "running"}
+
+
 def test_the_receiver_is_never_given_up(children: Children, tmp_path: Path) -> None:
     children.start(
         "receiver",
