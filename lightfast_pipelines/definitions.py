@@ -17,6 +17,7 @@ from lightfast_pipelines.assets.memory_quality import after_quality, memory_qual
 from lightfast_pipelines.assets.memory_vectors import memory_vectors
 from lightfast_pipelines.assets.model_answers import model_answers
 from lightfast_pipelines.assets.outages import outages
+from lightfast_pipelines.assets.pipeline_health import after_health, pipeline_health
 from lightfast_pipelines.assets.provider_history import provider_history
 from lightfast_pipelines.assets.provider_history_checks import after_history
 from lightfast_pipelines.assets.raw_payloads import raw_payloads
@@ -24,6 +25,7 @@ from lightfast_pipelines.assets.vector_index import vector_index, vector_index_a
 from lightfast_pipelines.assets.waiting_for_you import after_waiting, waiting_for_you
 from lightfast_pipelines.jobs.backfill import backfill
 from lightfast_pipelines.jobs.consolidation import consolidation, consolidation_when_due
+from lightfast_pipelines.jobs.health import health, health_when_due
 from lightfast_pipelines.jobs.hosted_vectors import hosted_vectors, hosted_vectors_when_due
 from lightfast_pipelines.jobs.index import (
     compare_index,
@@ -92,6 +94,7 @@ def build_definitions(**overrides: object) -> dg.Definitions:
             memory_vectors,
             vector_index,
             memory_quality,
+            pipeline_health,
         ],
         asset_checks=[
             checks.after_capture,
@@ -101,6 +104,7 @@ def build_definitions(**overrides: object) -> dg.Definitions:
             after_waiting,
             vector_index_agrees,
             after_quality,
+            after_health,
         ],
         jobs=[
             memory,
@@ -115,6 +119,7 @@ def build_definitions(**overrides: object) -> dg.Definitions:
             index_comparison,
             liveness_job,
             waiting,
+            health,
             quality,
             recovery,
             deletions,
@@ -131,6 +136,7 @@ def build_definitions(**overrides: object) -> dg.Definitions:
             compare_index,
             hourly_liveness,
             waiting_when_changed,
+            health_when_due,
             quality_when_recorded,
             recover_missed_deliveries,
             sweep_for_deletions,

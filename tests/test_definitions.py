@@ -49,6 +49,7 @@ GRAPH = {
     "vector_index": ("meaning", {"embeddings", "hosted_embeddings", "memory_vectors"}),
     "memory_vectors": ("meaning", {"embeddings", "cluster_summaries", "actor_profiles"}),
     "memory_quality": ("memory", set()),
+    "pipeline_health": ("inbox", set()),
 }
 
 
@@ -142,6 +143,7 @@ def test_jobs_schedules_and_sensors_are_these_and_have_descriptions() -> None:
             "liveness",
             "waiting",
             "quality",
+            "health",
             "upkeep",
         ),
         *("recovery", "deletions"),
@@ -163,6 +165,7 @@ def test_jobs_schedules_and_sensors_are_these_and_have_descriptions() -> None:
         "index_comparison": set(),
         "liveness": set(),
         "waiting": {"waiting_for_you"},
+        "health": {"pipeline_health"},
         "quality": {"memory_quality"},
         "recovery": {"outages"},
         "deletions": {"id_sweeps"},
@@ -185,6 +188,7 @@ def test_jobs_schedules_and_sensors_are_these_and_have_descriptions() -> None:
         "compare_index": ("index_comparison", "45 * * * *"),
         "hourly_liveness": ("liveness", "40 * * * *"),
         "waiting_when_changed": ("waiting", "*/10 * * * *"),
+        "health_when_due": ("health", "*/10 * * * *"),
         "quality_when_recorded": ("quality", "35 * * * *"),
         "recover_missed_deliveries": ("recovery", "*/15 * * * *"),
         "sweep_for_deletions": ("deletions", "25 * * * *"),
@@ -221,6 +225,11 @@ def test_only_these_checks_block_later_assets() -> None:
         "dead_letters_are_looked_at": ("waiting_for_you", False),
         "stuck_are_looked_at": ("waiting_for_you", False),
         "vector_index_agrees": ("vector_index", False),
+        "nothing_waits_for_long": ("pipeline_health", False),
+        "webhooks_are_queryable_soon": ("pipeline_health", False),
+        "event_log_grows_slowly": ("pipeline_health", False),
+        "disk_lasts": ("pipeline_health", False),
+        "write_ahead_log_is_small": ("pipeline_health", False),
     }
 
 

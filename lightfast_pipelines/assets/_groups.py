@@ -9,6 +9,7 @@ GROUPS = {
     "waiting_for_you": "inbox",
     "outages": "inbox",
     "id_sweeps": "inbox",
+    "pipeline_health": "inbox",
     "observations": "memory",
     "memory_quality": "memory",
     "entities": "knowledge",

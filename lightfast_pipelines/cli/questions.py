@@ -27,21 +27,36 @@ _Workspace = Annotated[
 
 
 def status(as_json: AsJson = False) -> None:
-    """Show counts by status, and what is waiting.
+    """Show counts by status, what is waiting, lag and sizes.
 
-    Also shows whether clocks differ, and the processes of `lightfast up`.
+    Also shows limits that are exceeded, whether clocks differ, and the processes of `lightfast up`.
     """
+    from dataclasses import asdict
     from datetime import UTC, datetime
 
     from lightfast_pipelines.cli.stack.state import read_state
+    from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
+    from lightfast_pipelines.inbox.health import measure_health
     from lightfast_pipelines.settings import settings
+    from lightfast_pipelines.store.breaches import open_breaches
     from lightfast_pipelines.store.locks import WORKER_CAPTURES, present
     from lightfast_pipelines.store.status import read_status
 
     with command_database() as database, database.connect() as conn:
+        now = datetime.now(UTC)
+        figures = measure_health(database, conn, model=WordLlamaEmbedder().name, now=now)
         sections: dict[str, Any] = {
             "database": database.describe(),
             **read_status(conn, datetime.now(UTC)),
+            "health": {
+                f"{figure.name} {figure.subject}".strip(): round(figure.value, 3)
+                if figure.value % 1
+                else int(figure.value)
+                for figure in figures
+                # A table each: for a program that draws them, not for a person's terminal.
+                if as_json or figure.name != "table_size"
+            },
+            "breaches": [asdict(breach) for breach in open_breaches(conn)],
             "worker": "at work" if present(conn, [WORKER_CAPTURES]) else "none runs",
         }
     stack = read_state(settings().home.resolve())
@@ -59,19 +74,21 @@ def waiting(as_json: AsJson = False) -> None:
     """List what needs a person.
 
     These are resources to link, unknown shapes, dead letters, work that stages gave up on, identities
-    that may be one person, and old stubs.
+    that may be one person, old stubs, and limits of the pipeline's health that are exceeded.
     """
     from dataclasses import asdict
     from datetime import UTC, datetime
 
     from lightfast_pipelines.inbox.waiting import waiting_for_you
+    from lightfast_pipelines.store.breaches import open_breaches
 
     with command_connection() as conn:
         sections = asdict(waiting_for_you(conn, now=datetime.now(UTC)))
+        sections["breaches"] = [asdict(breach) for breach in open_breaches(conn)]
     if as_json:
         print_json(sections)
         return
-    for title in ("unlinked", "unknown", "dead", "stuck", "doubtful", "stubs"):
+    for title in ("unlinked", "unknown", "dead", "stuck", "doubtful", "stubs", "breaches"):
         rows = [
             {**row, "events": ", ".join(row["events"])} if "events" in row else row
             for row in sections[title]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import LiteralString
 
 import psycopg
@@ -37,6 +37,16 @@ class Deleted:
     """Of runs that are gone."""
 
 
+@dataclass(frozen=True, slots=True)
+class LoadOfDagster:
+    """What Dagster wrote in the last day, and the bytes of its tables with their indexes."""
+
+    runs_of_day: int
+    event_bytes_of_day: float
+    """Estimated by the latest events."""
+    size: int
+
+
 @contextmanager
 def dagster_storage(database: Database) -> Iterator[Connection | None]:
     """A connection to Dagster's tables; None where that database has none."""
@@ -49,8 +59,7 @@ def dagster_storage(database: Database) -> Iterator[Connection | None]:
 
 def delete_old(conn: Connection, before: datetime, *, at_most: int, page: int = 2_000) -> Deleted:
     """Deletes at most `at_most` rows of each kind from before `before`. Commits after each page."""
-    # Dagster's times are in UTC, without a zone.
-    parameters = {"before": before.replace(tzinfo=None), "of_assets": list(_OF_ASSETS)}
+    parameters = {"before": _naive(before), "of_assets": list(_OF_ASSETS)}
     parameters |= {"first": _first_event_since(conn, before)}
     return Deleted(
         *(
@@ -91,6 +100,33 @@ _CHECK_RESULTS: LiteralString = """
 """
 
 
+def load_of_dagster(conn: Connection, now: datetime) -> LoadOfDagster:
+    """Reads the ends of the tables only, whatever their size."""
+    first = _first_event_since(conn, now - timedelta(days=1))
+    row = conn.execute(
+        """
+        SELECT
+          (SELECT count(*) FROM runs WHERE create_timestamp >= %(since)s),
+          (SELECT greatest(coalesce(max(id), 0) - %(first)s + 1, 0) FROM event_logs),
+          (SELECT coalesce(avg(pg_column_size(e.*)), 0)
+           FROM (SELECT * FROM event_logs ORDER BY id DESC LIMIT 1000) e),
+          (SELECT sum(pg_total_relation_size(oid)) FROM pg_catalog.pg_class
+           WHERE relkind = 'r' AND relnamespace =
+             (SELECT relnamespace FROM pg_catalog.pg_class WHERE oid = 'event_logs'::regclass))
+        """,
+        {"since": _naive(now - timedelta(days=1)), "first": first},
+    ).fetchone()
+    conn.commit()
+    assert row is not None
+    runs, events, mean, size = row
+    return LoadOfDagster(int(runs), float(events) * float(mean), int(size))
+
+
+def _naive(moment: datetime) -> datetime:
+    """As Dagster stores times: in UTC, without a zone."""
+    return moment.astimezone(UTC).replace(tzinfo=None)
+
+
 def _by_pages(
     conn: Connection,
     query: LiteralString,
@@ -120,7 +156,7 @@ def _first_event_since(conn: Connection, moment: datetime) -> int:
         event = conn.execute(
             "SELECT id, timestamp FROM event_logs WHERE id >= %s ORDER BY id LIMIT 1", (middle,)
         ).fetchone()
-        if event is None or event[1] >= moment.replace(tzinfo=None):
+        if event is None or event[1] >= _naive(moment):
             high = middle
         else:
             low = event[0] + 1

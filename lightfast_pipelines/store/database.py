@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -72,6 +73,11 @@ class Database:
     @property
     def is_embedded(self) -> bool:
         return self._lease is not None
+
+    @property
+    def home(self) -> Path | None:
+        """The home of the embedded server; None for another one."""
+        return self._lease.home if self._lease is not None else None
 
     def url(self, role: Role = "pipeline") -> str:
         """A libpq URL that connects with the rights of `role`, for the project's own processes.

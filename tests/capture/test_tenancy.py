@@ -205,6 +205,8 @@ def test_every_derived_table_says_to_which_workspace_its_rows_belong() -> None:
         "model_pauses",
         "model_batches",
         "quality_results",
+        "health_figures",
+        "breaches",
         "hosted_models",
         "hosted_index",
     }

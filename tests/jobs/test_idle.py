@@ -41,7 +41,7 @@ def idle(instance: dg.DagsterInstance, database: Database, conn: Connection) -> 
     conn.execute("UPDATE lightfast.outcomes SET processed_at = processed_at - interval '6 hours'")
     conn.commit()
     definitions = build_definitions(database=database)
-    for job in ("liveness", "waiting"):
+    for job in ("liveness", "waiting", "health"):
         assert definitions.resolve_job_def(job).execute_in_process(instance=instance).success
     return definitions
 

@@ -22,6 +22,7 @@ _LESS = {
     "activity": {"SELECT", "INSERT"},
     "actor_decisions": {"SELECT", "INSERT"},
     "quality_results": {"SELECT", "INSERT"},
+    "breaches": {"SELECT", "INSERT", "UPDATE"},
     "partition_start": {"SELECT", "UPDATE"},
     "schema_version": {"SELECT"},
 }

@@ -48,6 +48,7 @@ REVOKE UPDATE, DELETE ON
   lightfast.raw_payloads, lightfast.raw_bodies, lightfast.activity, lightfast.actor_decisions,
   lightfast.quality_results
   FROM lightfast_pipeline;
+REVOKE DELETE ON lightfast.breaches FROM lightfast_pipeline;
 REVOKE INSERT, DELETE ON lightfast.partition_start FROM lightfast_pipeline;
 REVOKE INSERT, UPDATE, DELETE ON
   lightfast.deliveries, lightfast.delivery_bodies, lightfast.observations, lightfast.observation_people,
