@@ -16,7 +16,7 @@ import psutil
 from lightfast_pipelines.store.database import Connection
 
 # The copies are made here, beside the tables themselves.
-_COPIES = "bench_copies"
+COPIES = "bench_copies"
 _REFERENCES = re.compile(r"REFERENCES lightfast\.(\w+)\(")
 
 
@@ -95,9 +95,9 @@ def written(before: Mapping[str, int], after: Mapping[str, int]) -> list[str]:
 def copy_rows(owner: Connection, tables: list[str]) -> Spent:
     """What it takes to insert the rows of the tables into empty ones with the same defaults, constraints,
     foreign keys and indexes, and to commit. The copies stay until `drop_copies`."""
-    owner.execute(f"CREATE SCHEMA {_COPIES}")
+    owner.execute(f"CREATE SCHEMA {COPIES}")
     for table in tables:
-        owner.execute(f"CREATE TABLE {_COPIES}.{table} (LIKE lightfast.{table} INCLUDING ALL)")
+        owner.execute(f"CREATE TABLE {COPIES}.{table} (LIKE lightfast.{table} INCLUDING ALL)")
     keys = owner.execute(
         """
         SELECT c.relname, quote_ident(k.conname), pg_get_constraintdef(k.oid)
@@ -109,12 +109,10 @@ def copy_rows(owner: Connection, tables: list[str]) -> Spent:
     for table, name, definition in keys:
         # Rows refer to copies where there are some.
         own = _REFERENCES.sub(
-            lambda found: (
-                f"REFERENCES {_COPIES if found[1] in tables else 'lightfast'}.{found[1]}("
-            ),
+            lambda found: f"REFERENCES {COPIES if found[1] in tables else 'lightfast'}.{found[1]}(",
             definition,
         )
-        owner.execute(f"ALTER TABLE {_COPIES}.{table} ADD CONSTRAINT {name} {own}")
+        owner.execute(f"ALTER TABLE {COPIES}.{table} ADD CONSTRAINT {name} {own}")
     owner.commit()
     began, cpu_began = time.perf_counter(), server_seconds(owner)
     for table in _by_reference(
@@ -122,7 +120,7 @@ def copy_rows(owner: Connection, tables: list[str]) -> Spent:
     ):
         names = _columns(owner, table)
         owner.execute(
-            f"INSERT INTO {_COPIES}.{table} ({names}) SELECT {names} FROM lightfast.{table}"
+            f"INSERT INTO {COPIES}.{table} ({names}) SELECT {names} FROM lightfast.{table}"
         )
     owner.commit()
     return Spent(time.perf_counter() - began, server_seconds(owner) - cpu_began)
@@ -162,14 +160,14 @@ def bloat(owner: Connection, table: str) -> tuple[int, int]:
     """Bytes of a table, with what is stored out of line, and of its fresh copy."""
     row = owner.execute(
         "SELECT pg_table_size(%s::regclass), pg_table_size(%s::regclass)",
-        (f"lightfast.{table}", f"{_COPIES}.{table}"),
+        (f"lightfast.{table}", f"{COPIES}.{table}"),
     ).fetchone()
     assert row is not None
     return int(row[0]), int(row[1])
 
 
 def drop_copies(owner: Connection) -> None:
-    owner.execute(f"DROP SCHEMA {_COPIES} CASCADE")
+    owner.execute(f"DROP SCHEMA {COPIES} CASCADE")
     owner.commit()
 
 

@@ -42,6 +42,7 @@ BENCHMARKS = (
         "receiver",
         quick=("--rounds", "1", "--seconds", "2", "--kilobytes", "--connections", "--workers", "2"),
     ),
+    Benchmark("bloat", quick=("--deliveries", "2000")),
 )
 
 

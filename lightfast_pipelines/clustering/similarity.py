@@ -89,8 +89,7 @@ def load_vectors(
 ) -> NDArray[np.float16]:
     """The summary vectors (observations, dimensions) in the order of the ids; zeros for missing ones.
 
-    Read in pgvector's binary format (see embedding/pgvector.py), a page at a time. float16 halves the
-    memory and changes a cosine by less than 0.001.
+    Read in pgvector's binary format (see embedding/pgvector.py), a page at a time.
     """
     import numpy as np
 
@@ -107,8 +106,8 @@ def load_vectors(
         )
         for page in _pages(cursor, 2_000):
             rows = [place.get(observation, -1) for observation, _ in page]
-            numbers = np.frombuffer(b"".join(data[4:] for _, data in page), ">f4")
-            block = numbers.reshape(len(page), dimensions).astype(np.float16)
+            numbers = np.frombuffer(b"".join(data[4:] for _, data in page), ">f2")
+            block = numbers.reshape(len(page), dimensions)
             wanted = np.asarray(rows) >= 0
             vectors[np.asarray(rows)[wanted]] = block[wanted]
     return vectors

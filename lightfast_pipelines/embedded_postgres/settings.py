@@ -22,6 +22,8 @@ DEFAULTS: Mapping[str, str] = {
     "random_page_cost": "1.1",
     "jit": "off",
     "autovacuum": "on",
+    # Space of a steady load is used again within seconds, not after a minute.
+    "autovacuum_naptime": "15s",
     # Ends the session of a killed process, and so its locks, even during a long statement.
     "client_connection_check_interval": "2s",
     "timezone": "UTC",

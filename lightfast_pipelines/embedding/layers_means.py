@@ -23,7 +23,7 @@ SELECT c.id AS key, mean.vector, c.topic_label AS title, left(coalesce(c.summary
        'cluster' AS kind, c.last_observation_at AS occurred_at, mean.significance
 FROM lightfast.clusters c
 CROSS JOIN LATERAL (
-  SELECT l2_normalize(avg(v.vector)) AS vector, max(m.significance_score) AS significance
+  SELECT l2_normalize(avg(v.vector::vector)) AS vector, max(m.significance_score) AS significance
   FROM (
     SELECT o.id, o.significance_score
     FROM lightfast.cluster_members m JOIN lightfast.observations o ON o.id = m.observation_id
@@ -32,7 +32,7 @@ CROSS JOIN LATERAL (
   ) m
   JOIN lightfast.observation_vectors v
     ON v.observation_id = m.id AND v.view = 'summary' AND v.model = %(model)s
-  WHERE vector_norm(v.vector) > 0
+  WHERE l2_norm(v.vector) > 0
 ) mean
 WHERE c.workspace_id = %(workspace)s AND c.id = ANY(%(keys)s) AND mean.vector IS NOT NULL
 """
@@ -43,7 +43,7 @@ SELECT p.actor_id AS key, mean.vector, a.display_name AS title, left(coalesce(do
        'person' AS kind, p.last_active_at AS occurred_at, mean.significance
 FROM lightfast.actor_profiles p JOIN lightfast.actors a ON a.id = p.actor_id
 CROSS JOIN LATERAL (
-  SELECT l2_normalize(avg(v.vector)) AS vector, max(w.significance_score) AS significance
+  SELECT l2_normalize(avg(v.vector::vector)) AS vector, max(w.significance_score) AS significance
   FROM (
     SELECT o.id, o.significance_score
     FROM lightfast.actor_identities i
@@ -57,7 +57,7 @@ CROSS JOIN LATERAL (
   ) w
   JOIN lightfast.observation_vectors v
     ON v.observation_id = w.id AND v.view = 'content' AND v.model = %(model)s
-  WHERE vector_norm(v.vector) > 0
+  WHERE l2_norm(v.vector) > 0
 ) mean
 LEFT JOIN LATERAL (
   SELECT string_agg(d.key, ', ' ORDER BY d.value::float8 DESC, d.key) AS names

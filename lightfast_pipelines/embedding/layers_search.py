@@ -103,11 +103,11 @@ def _existing(conn: Connection, tenant: Tenant, layer: Layer, hits: Sequence[Hit
 _OBSERVATIONS: LiteralString = """
 SELECT key, similarity, view FROM (
   SELECT DISTINCT ON (o.external_id) o.external_id AS key, v.view,
-         1 - (v.vector <=> %(vector)s::vector) AS similarity
+         1 - (v.vector <=> %(vector)s::halfvec) AS similarity
   FROM lightfast.observation_vectors v JOIN lightfast.observations o ON o.id = v.observation_id
   LEFT JOIN lightfast.actor_identities author ON author.id = o.author_identity_id
   LEFT JOIN lightfast.actor_identities doer ON doer.id = o.actor_identity_id
-  WHERE v.workspace_id = %(workspace)s AND v.model = %(model)s AND vector_norm(v.vector) > 0
+  WHERE v.workspace_id = %(workspace)s AND v.model = %(model)s
     AND NOT o.is_deleted
     AND (%(sources)s::text[] IS NULL OR o.source = ANY(%(sources)s))
     AND (%(kinds)s::text[] IS NULL OR o.source_type = ANY(%(kinds)s))
@@ -117,8 +117,10 @@ SELECT key, similarity, view FROM (
     AND (%(identities)s::text[] IS NULL
          OR author.source || ':' || author.source_id = ANY(%(identities)s)
          OR doer.source || ':' || doer.source_id = ANY(%(identities)s))
-  ORDER BY o.external_id, v.vector <=> %(vector)s::vector
+  ORDER BY o.external_id, v.vector <=> %(vector)s::halfvec
 ) nearest
+-- That of zeros is no number.
+WHERE similarity <> 'NaN'
 ORDER BY similarity DESC, key LIMIT %(k)s
 """
 

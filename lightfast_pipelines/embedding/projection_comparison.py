@@ -42,7 +42,7 @@ CREATE TEMPORARY TABLE expected_vectors AS
 SELECT 'observations' AS layer, o.external_id AS key, 'observations#' || o.external_id || '#' || v.view AS id
 FROM lightfast.observation_vectors v JOIN lightfast.observations o ON o.id = v.observation_id
 WHERE v.workspace_id = %(workspace)s AND v.model = %(model)s AND NOT o.is_deleted
-  AND vector_norm(v.vector) > 0
+  AND l2_norm(v.vector) > 0
 UNION ALL
 SELECT layer, key, lightfast.index_id(layer, key) FROM lightfast.memory_vectors
 WHERE workspace_id = %(workspace)s AND model = %(model)s AND vector_norm(vector) > 0

@@ -42,7 +42,7 @@ LEFT JOIN lightfast.actor_identities author
   ON author.id = coalesce(o.author_identity_id, o.actor_identity_id)
 LEFT JOIN lightfast.actor_identities doer ON doer.id = o.actor_identity_id
 LEFT JOIN lightfast.actors a ON a.id = author.actor_id
-WHERE NOT o.is_deleted AND vector_norm(v.vector) > 0
+WHERE NOT o.is_deleted AND l2_norm(v.vector) > 0
 """
 
 _DERIVED: LiteralString = """

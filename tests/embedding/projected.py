@@ -54,7 +54,7 @@ def ids(conn: Connection) -> set[str]:
         """
         SELECT 'default:' || w.slug || ' observations#' || o.external_id || '#' || v.view
         FROM lightfast.observation_vectors v JOIN lightfast.observations o ON o.id = v.observation_id
-        JOIN lightfast.workspaces w ON w.id = o.workspace_id WHERE vector_norm(v.vector) > 0
+        JOIN lightfast.workspaces w ON w.id = o.workspace_id WHERE l2_norm(v.vector) > 0
         UNION ALL
         SELECT 'default:' || w.slug || ' ' || lightfast.index_id(v.layer, v.key)
         FROM lightfast.memory_vectors v JOIN lightfast.workspaces w ON w.id = v.workspace_id

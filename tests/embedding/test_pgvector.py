@@ -15,7 +15,7 @@ def _batch(ids: list[int], vectors: np.ndarray, model: str = "m") -> Vectors:
     return Vectors(model, [1] * len(ids), ids, ["title"] * len(ids), vectors.astype(np.float32))
 
 
-def test_vectors_are_read_back_bit_for_bit_and_a_second_write_replaces_the_first(
+def test_vectors_are_read_back_in_half_precision_bit_for_bit_and_a_second_write_replaces_the_first(
     conn: Connection,
 ) -> None:
     memory = Memory(conn)
@@ -26,7 +26,9 @@ def test_vectors_are_read_back_bit_for_bit_and_a_second_write_replaces_the_first
     assert index.upsert(_batch([observation], vectors)) == 1
     rows = conn.execute("SELECT vector::text FROM lightfast.observation_vectors").fetchall()
     assert len(rows) == 1
-    assert np.array_equal(np.fromstring(rows[0][0][1:-1], np.float32, sep=","), vectors[0])
+    assert np.array_equal(
+        np.fromstring(rows[0][0][1:-1], np.float16, sep=","), vectors[0].astype(np.float16)
+    )
 
 
 def test_a_search_stays_within_its_workspace_and_model(conn: Connection) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pgvector.sqlalchemy import Vector
+from pgvector.sqlalchemy import HALFVEC
 from sqlalchemy import BigInteger, Boolean, Date, ForeignKey, Index, Integer, Table, Text, text
 
 from lightfast_pipelines.store.tables.columns import (
@@ -22,7 +22,8 @@ observation_vectors = Table(
     column("model", Text, "Model that made it; its name holds the dimensions.", primary_key=True),
     column("rule_version", Integer, "Version of the rule that makes the texts of the views."),
     workspace_id(),
-    column("vector", Vector(), "Unit vector, or zeros for a text without words."),
+    # In half precision: half the bytes, and the same ten neighbours (docs/how-it-works.md).
+    column("vector", HALFVEC(), "Unit vector, or zeros for a text without words."),
     # A search reads one workspace, model and view.
     Index("ix_observation_vectors_workspace", "workspace_id", "model", "view"),
     Index(

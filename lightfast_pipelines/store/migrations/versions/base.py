@@ -31,7 +31,14 @@ def upgrade() -> None:
     metadata.create_all(connection, checkfirst=False)
     # Where the server trusts its private socket, each role logs in; elsewhere SET ROLE takes it.
     login = "LOGIN" if context.config.attributes["roles_log_in"] else "NOLOGIN"
-    for name in ("observations.sql", "memory.sql", "states.sql", "vectors.sql", "rights.sql"):
+    for name in (
+        "observations.sql",
+        "memory.sql",
+        "states.sql",
+        "vectors.sql",
+        "storage.sql",
+        "rights.sql",
+    ):
         statements = (Path(__file__).parent / name).read_text().replace("{login}", login)
         connection.exec_driver_sql(statements.replace("%", "%%"))
     for view in view_metadata.sorted_tables:
