@@ -163,6 +163,11 @@ class Stack:
                     return process
         return None
 
+    def is_database_inside(self) -> bool:
+        """Whether the home holds the database's files, which its own user may not be able to reach."""
+        identity = ControlFolder(self.home).identity()
+        return identity is not None and Path(identity.place).is_relative_to(self.home)
+
     def database(self) -> list[psutil.Process]:
         """Every process of the database, the postmaster first; notes what they use."""
         identity = ControlFolder(self.home).identity()
