@@ -186,6 +186,23 @@ def test_one_more_change_of_a_state_reads_as_many_rows_after_many_as_after_few(
     assert read[1] <= read[0] + 5
 
 
+def test_one_more_statement_of_an_edge_reads_as_many_rows_after_many_as_after_few(
+    database: Database, conn: Connection
+) -> None:
+    linked(conn, "shop", *_LINKS)
+    read = []
+    for first, number in ((0, 40), (41, 160)):
+        receive(conn, [_issue_of_sentry(n) for n in range(first, number)])
+        capture_all(conn)
+        with without_leftovers(database, conn):
+            receive(conn, [_issue_of_sentry(number)])
+            before = rows_read(conn, "relationships", "relationship_sources")
+            capture_all(conn)
+            read.append(rows_read(conn, "relationships", "relationship_sources") - before)
+    assert one(conn, "SELECT max(observation_count) FROM lightfast.relationships") > 160
+    assert read[1] <= read[0] + 5
+
+
 @pytest.mark.parametrize("change", _CHANGING)
 def test_a_continued_state_equals_one_folded_at_once(
     new_database: Callable[[], Database], change: Callable[[int], Delivery]

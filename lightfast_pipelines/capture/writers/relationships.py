@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
+from datetime import datetime
 from typing import NamedTuple
 
 from lightfast_pipelines.capture.facts import Fact
@@ -25,6 +27,22 @@ _SOURCE_KEY = {
 }
 
 
+_WorkspaceEdge = tuple[int, int, int, str]
+"""Workspace, subject, object, type."""
+_COLUMNS = (
+    "workspace_id",
+    "subject_id",
+    "object_id",
+    "type",
+    "confidence",
+    "method",
+    "evidence",
+    "first_seen_at",
+    "last_seen_at",
+    "observation_count",
+)
+
+
 class EdgeSource(NamedTuple):
     """What an observation states about an edge; the key is (observation, subject, object, type)."""
 
@@ -35,6 +53,23 @@ class EdgeSource(NamedTuple):
     evidence: str | None
 
 
+class _StatedEdge(NamedTuple):
+    """What one new observation states about an edge. Of several statements, the smallest says how the edge
+    was found: the one with the highest confidence, and of those the earliest."""
+
+    doubt: float
+    at: datetime
+    source_id: str
+    method: str
+    has_no_evidence: bool
+    evidence: str
+    observation_id: int
+
+
+# Whether an edge is of this type or another depends on what its object turns out to be.
+_OF_CHANGING_TYPE = frozenset({"fixes", "resolves"})
+
+
 def write_edges(
     conn: Connection,
     facts: Mapping[int, Fact],
@@ -42,7 +77,11 @@ def write_edges(
     written: WrittenMentions,
     moved: Set[int],
 ) -> int:
-    """Writes the edges of the facts (observation id -> fact); returns the number of relationships written."""
+    """Writes the edges of the facts (observation id -> fact); returns the number of relationships written.
+
+    A relationship that only new observations state, or state once more, follows from these; any other is
+    computed again from all observations that state it.
+    """
     new: dict[SourceKey, EdgeSource] = {}
     for observation, fact in facts.items():
         workspace, at = fact.workspace.id, fact.statement.read_at
@@ -63,11 +102,103 @@ def write_edges(
         (*_SOURCE_KEY, *EdgeSource._fields),
         [key + row for key, row in changed.added.items()],
     )
-    touched = set(written.edges)
-    for key, row in [*changed.removed.items(), *changed.added.items()]:
-        if row.subject_id is not None and row.object_id is not None:
-            touched.add((row.subject_id, row.object_id, key[3]))
-    return _write_relationships(conn, touched)
+    earlier = set(earlier_ids)
+    again = set(written.edges) | {
+        (row.subject_id, row.object_id, key[3])
+        for key, row in [*changed.removed.items(), *changed.added.items()]
+        if row.subject_id is not None and row.object_id is not None
+        if key[0] in earlier or key[3] in _OF_CHANGING_TYPE
+    }
+    stated: dict[_WorkspaceEdge, list[_StatedEdge]] = defaultdict(list)
+    for (observation, _, _, kind), row in changed.added.items():
+        if row.subject_id is None or row.object_id is None or row.subject_id == row.object_id:
+            continue
+        if (row.subject_id, row.object_id, kind) not in again:
+            fact = facts[observation]
+            stated[fact.workspace.id, row.subject_id, row.object_id, kind].append(
+                _StatedEdge(
+                    -row.confidence,
+                    fact.statement.occurred_at,
+                    fact.statement.source_id,
+                    row.method,
+                    row.evidence is None,
+                    row.evidence or "",
+                    observation,
+                )
+            )
+    added, others = _add_relationships(conn, stated)
+    return added + _write_relationships(conn, again | others)
+
+
+def _add_relationships(
+    conn: Connection, stated: Mapping[_WorkspaceEdge, Sequence[_StatedEdge]]
+) -> tuple[int, set[EdgeRow]]:
+    """Writes what new observations add to these relationships.
+
+    Returns how many were written, and the others: those whose evidence may be that of a new statement or of
+    an earlier one.
+    """
+    if not stated:
+        return 0, set()
+    rows = {edge: _relationship(edge, statements) for edge, statements in stated.items()}
+    stored = {
+        (row[0], row[1], row[2], row[3])
+        for row in conn.execute(
+            """
+            SELECT r.workspace_id, r.subject_id, r.object_id, r.type
+            FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[])
+              AS k (workspace_id, subject_id, object_id, type)
+            JOIN lightfast.relationships r USING (workspace_id, subject_id, object_id, type)
+            """,
+            columns_of(rows),
+        )
+    }
+    # One capture runs at a time, so nobody else adds the same ones.
+    insert_rows(
+        conn, "relationships", _COLUMNS, [row for edge, row in rows.items() if edge not in stored]
+    )
+    if not stored:
+        return len(rows), set()
+    grown = {
+        (row[0], row[1], row[2], row[3])
+        for row in conn.execute(
+            """
+            UPDATE lightfast.relationships r SET
+              confidence = greatest(r.confidence, k.confidence),
+              method = CASE WHEN k.confidence > r.confidence THEN k.method ELSE r.method END,
+              evidence = CASE WHEN k.confidence > r.confidence THEN k.evidence ELSE r.evidence END,
+              first_seen_at = least(r.first_seen_at, k.first_seen_at),
+              last_seen_at = greatest(r.last_seen_at, k.last_seen_at),
+              observation_count = r.observation_count + k.observation_count
+            FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::real[], %s::text[],
+                        %s::text[], %s::timestamptz[], %s::timestamptz[], %s::integer[],
+                        %s::timestamptz[])
+              AS k (workspace_id, subject_id, object_id, type, confidence, method, evidence,
+                    first_seen_at, last_seen_at, observation_count, stated_at)
+            WHERE r.workspace_id = k.workspace_id AND r.subject_id = k.subject_id
+              AND r.object_id = k.object_id AND r.type = k.type
+              AND (k.confidence <> r.confidence OR k.stated_at > r.last_seen_at)
+            RETURNING r.workspace_id, r.subject_id, r.object_id, r.type
+            """,
+            columns_of((*rows[edge], min(stated[edge]).at) for edge in sorted(stored)),
+        )
+    }
+    return len(rows) - len(stored) + len(grown), {edge[1:] for edge in stored - grown}
+
+
+def _relationship(edge: _WorkspaceEdge, statements: Sequence[_StatedEdge]) -> tuple[object, ...]:
+    """The row of a relationship that only these state, in the order of the columns."""
+    best = min(statements)
+    times = [statement.at for statement in statements]
+    return (
+        *edge,
+        -best.doubt,
+        best.method,
+        None if best.has_no_evidence else best.evidence,
+        min(times),
+        max(times),
+        len({statement.observation_id for statement in statements}),
+    )
 
 
 def _load(conn: Connection, observations: Sequence[int]) -> dict[SourceKey, EdgeSource]:
@@ -110,9 +241,7 @@ def _write_relationships(conn: Connection, edges: Iterable[EdgeRow]) -> int:
     columns = columns_of(wanted)
     written = conn.execute(
         f"""
-        INSERT INTO lightfast.relationships
-          (workspace_id, subject_id, object_id, type, confidence, method, evidence, first_seen_at,
-           last_seen_at, observation_count)
+        INSERT INTO lightfast.relationships ({", ".join(_COLUMNS)})
         SELECT min(o.workspace_id), r.subject_id, r.object_id, k.type, max(r.confidence),
                (array_agg(r.method ORDER BY r.confidence DESC, o.occurred_at, o.source_id,
                                             r.method COLLATE "C", r.evidence COLLATE "C"))[1],
