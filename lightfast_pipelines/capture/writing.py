@@ -34,7 +34,7 @@ def write_facts(conn: Connection, facts: Facts, renamed: Set[WorkspaceKey]) -> W
     """Writes the facts; `renamed` are stubs whose names may now mean another place."""
     identities = ensure_identities(conn, facts.written)
     mentioned_before = load_mentioned(conn, facts.stored.values())
-    new_ids = write_observations(conn, facts.written, identities)
+    new_ids = write_observations(conn, facts.written, identities.ids)
     by_id = {new_ids[fact.key]: fact for fact in facts.written}
     gone = {facts.stored[key]: key[0] for key in facts.gone}
     earlier = {
@@ -67,7 +67,7 @@ def write_facts(conn: Connection, facts: Facts, renamed: Set[WorkspaceKey]) -> W
             "entities": mentions.entities,
             "observation_entities": mentions.mentions,
             "relationships": relationships,
-            "actor_identities": len(identities),
+            "actor_identities": len(identities.ids),
             "identity_mentions": identity_mentions,
             "temporal_states": states.intervals,
         }

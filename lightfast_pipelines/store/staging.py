@@ -39,5 +39,16 @@ def copy_rows(
             copy.write_row(row)
 
 
+def text_array(texts: Sequence[str]) -> str:
+    """The texts as Postgres writes an array, for a column of a copy; much faster than adapting a list."""
+    if not texts:
+        return "{}"
+    return "{" + ",".join(f'"{_escaped(text)}"' for text in texts) + "}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
 def _quoted(columns: Sequence[str]) -> str:
     return ", ".join(f'"{column}"' for column in columns)

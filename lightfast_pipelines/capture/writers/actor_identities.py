@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -17,6 +19,7 @@ from lightfast_pipelines.capture.writers.rows import (
     delete_rows,
     differences,
     insert_rows,
+    next_ids,
 )
 from lightfast_pipelines.domain.events import Account
 from lightfast_pipelines.store.database import Connection
@@ -24,6 +27,16 @@ from lightfast_pipelines.store.database import Connection
 IdentityKey = tuple[str, str, str]
 _FIELDS = ("username", "email", "name", "avatar_url", "kind")
 _ALWAYS = 2**62
+_KEY = ("org_id", "source", "source_id")
+_STATED = (
+    "source_username",
+    "source_email",
+    "source_name",
+    "avatar_url",
+    "kind",
+    "email_verified",
+    "stated",
+)
 _MENTION_KEY = {"observation_id": "bigint", "identity_id": "bigint", "role": "text"}
 
 
@@ -39,6 +52,8 @@ class IdentityMention(NamedTuple):
 
 
 IdentityMentionKey = tuple[int, int, str]
+_Dated = tuple[datetime, str, Account]
+"""Time, source_id, account."""
 
 
 def accounts_of(fact: Fact) -> list[tuple[str, Account]]:
@@ -49,35 +64,54 @@ def accounts_of(fact: Fact) -> list[tuple[str, Account]]:
     return [(role, account) for role, account in accounts if account is not None]
 
 
-def ensure_identities(conn: Connection, facts: Sequence[Fact]) -> dict[IdentityKey, int]:
-    """Creates the identities that are new; returns the id of each that the facts name."""
-    keys = sorted(
-        {
-            (fact.workspace.org_id, account.source, account.source_id)
-            for fact in facts
-            for _, account in accounts_of(fact)
-        }
+@dataclass(frozen=True, slots=True)
+class EnsuredIdentities:
+    """The ids of identities, and those (ids) that were created now, with all that is stated about them."""
+
+    ids: Mapping[IdentityKey, int]
+    created: Set[int]
+
+
+def ensure_identities(conn: Connection, facts: Sequence[Fact]) -> EnsuredIdentities:
+    """Creates the identities that are new; finds the id of each that the facts name."""
+    mentions: dict[IdentityKey, dict[tuple[str, str], _Dated]] = defaultdict(dict)
+    for fact in facts:
+        when = (fact.statement.occurred_at, fact.statement.source_id)
+        for role, account in accounts_of(fact):
+            key = (fact.workspace.org_id, account.source, account.source_id)
+            mentions[key].setdefault((fact.external_id, role), (*when, account))
+    if not mentions:
+        return EnsuredIdentities({}, frozenset())
+    keys = sorted(mentions)
+    ids = {
+        (row[0], row[1], row[2]): row[3]
+        for row in conn.execute(
+            """
+            SELECT i.org_id, i.source, i.source_id, i.id
+            FROM unnest(%s::text[], %s::text[], %s::text[]) AS k (org_id, source, source_id)
+            JOIN lightfast.actor_identities i USING (org_id, source, source_id)
+            """,
+            columns_of(keys),
+        )
+    }
+    new = [key for key in keys if key not in ids]
+    created = dict(zip(new, next_ids(conn, "actor_identities", len(new)), strict=True))
+    # One capture runs at a time, so nobody else creates the same ones.
+    insert_rows(
+        conn,
+        "actor_identities",
+        (*_KEY, "id", *_STATED),
+        [
+            (*key, identifier, *_columns(_add_to({}, map(_dated_mention, mentions[key].values()))))
+            for key, identifier in created.items()
+        ],
     )
-    if not keys:
-        return {}
-    columns = columns_of(keys)
-    conn.execute(
-        """
-        INSERT INTO lightfast.actor_identities (org_id, source, source_id)
-        SELECT * FROM unnest(%s::text[], %s::text[], %s::text[])
-        ON CONFLICT (org_id, source, source_id) DO NOTHING
-        """,
-        columns,
-    )
-    rows = conn.execute(
-        """
-        SELECT i.org_id, i.source, i.source_id, i.id
-        FROM unnest(%s::text[], %s::text[], %s::text[]) AS k (org_id, source, source_id)
-        JOIN lightfast.actor_identities i USING (org_id, source, source_id)
-        """,
-        columns,
-    )
-    return {(org, source, source_id): identifier for org, source, source_id, identifier in rows}
+    return EnsuredIdentities(ids | created, frozenset(created.values()))
+
+
+def _dated_mention(dated: _Dated) -> tuple[datetime, str, IdentityMention]:
+    occurred_at, source_id, account = dated
+    return occurred_at, source_id, _mention(account)
 
 
 def load_mentioned(conn: Connection, observations: Iterable[int]) -> list[int]:
@@ -95,7 +129,7 @@ def load_mentioned(conn: Connection, observations: Iterable[int]) -> list[int]:
 def write_identity_mentions(
     conn: Connection,
     facts: Iterable[tuple[int, Fact]],
-    identities: Mapping[IdentityKey, int],
+    identities: EnsuredIdentities,
     earlier_ids: Sequence[int],
     moved: Set[int],
 ) -> int:
@@ -108,7 +142,8 @@ def write_identity_mentions(
     for observation, fact in facts:
         when[observation] = (fact.statement.occurred_at, fact.statement.source_id)
         for role, account in accounts_of(fact):
-            identity = identities[fact.workspace.org_id, account.source, account.source_id]
+            key = (fact.workspace.org_id, account.source, account.source_id)
+            identity = identities.ids[key]
             new.setdefault((observation, identity, role), _mention(account))
     changed = differences(_load(conn, earlier_ids), new, moved)
     delete_rows(conn, "identity_mentions", _MENTION_KEY, changed.removed)
@@ -124,7 +159,7 @@ def write_identity_mentions(
     added = [
         (identity, *when[observation], row)
         for (observation, identity, _), row in changed.added.items()
-        if identity not in recomputed
+        if identity not in recomputed and identity not in identities.created
     ]
     _update(conn, added, start_over=False)
     _update(conn, _load_all_of(conn, recomputed), start_over=True)
@@ -189,8 +224,33 @@ def _update(conn: Connection, mentions: Sequence[_DatedMention], *, start_over: 
             (list({mention[0] for mention in mentions}),),
         )
         stated = {identity: dict(fields) for identity, fields in rows}
+    by_identity: dict[int, list[tuple[datetime, str, IdentityMention]]] = defaultdict(list)
     for identity, occurred_at, source_id, mention in mentions:
-        fields = stated.setdefault(identity, {})
+        by_identity[identity].append((occurred_at, source_id, mention))
+    updated = [
+        (identity, *_columns(_add_to(stated.get(identity, {}), dated)))
+        for identity, dated in sorted(by_identity.items())
+    ]
+    conn.execute(
+        """
+        UPDATE lightfast.actor_identities i SET
+          source_username = k.username, source_email = k.email, source_name = k.name,
+          avatar_url = k.avatar_url, kind = k.kind, email_verified = k.email_verified, stated = k.stated
+        FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
+                    %s::boolean[], %s::jsonb[])
+          AS k (id, username, email, name, avatar_url, kind, email_verified, stated)
+        WHERE i.id = k.id
+          AND (i.stated IS DISTINCT FROM k.stated)
+        """,
+        columns_of(updated),
+    )
+
+
+def _add_to(
+    fields: dict[str, Any], mentions: Iterable[tuple[datetime, str, IdentityMention]]
+) -> dict[str, Any]:
+    """Adds what these mentions (time, source_id, mention) state to what is stated of one identity."""
+    for occurred_at, source_id, mention in mentions:
         if mention.username is not None and "username" in fields:
             logins = {*fields.get("logins", ()), fields["username"][2], mention.username}
             if len(logins) > 1:
@@ -207,28 +267,16 @@ def _update(conn: Connection, mentions: Sequence[_DatedMention], *, start_over: 
                 fields[field] = candidate
         if mention.email_verified:
             fields["email_verified"] = True
-    updated = [
-        (
-            identity,
-            *(fields[field][2] if field in fields else None for field in _FIELDS[:4]),
-            fields["kind"][2] if "kind" in fields else "unknown",
-            bool(fields.get("email_verified")),
-            msgspec.json.encode(fields).decode(),
-        )
-        for identity, fields in sorted(stated.items())
-    ]
-    conn.execute(
-        """
-        UPDATE lightfast.actor_identities i SET
-          source_username = k.username, source_email = k.email, source_name = k.name,
-          avatar_url = k.avatar_url, kind = k.kind, email_verified = k.email_verified, stated = k.stated
-        FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
-                    %s::boolean[], %s::jsonb[])
-          AS k (id, username, email, name, avatar_url, kind, email_verified, stated)
-        WHERE i.id = k.id
-          AND (i.stated IS DISTINCT FROM k.stated)
-        """,
-        columns_of(updated),
+    return fields
+
+
+def _columns(fields: Mapping[str, Any]) -> tuple[object, ...]:
+    """What is stated of an identity, in the order of `_STATED`."""
+    return (
+        *(fields[field][2] if field in fields else None for field in _FIELDS[:4]),
+        fields["kind"][2] if "kind" in fields else "unknown",
+        bool(fields.get("email_verified")),
+        msgspec.json.encode(fields).decode(),
     )
 
 

@@ -6,15 +6,15 @@ recounted.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
-from lightfast_pipelines.capture.writers.rows import columns_of
+from lightfast_pipelines.capture.writers.rows import columns_of, insert_rows, next_ids
 from lightfast_pipelines.capture.writers.stub_names import WorkspaceKey
 from lightfast_pipelines.domain.key_categories import category_of
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.staging import stage
+from lightfast_pipelines.store.staging import text_array
 
 StatedText = tuple[datetime, str, str]
 """Time, source_id, text."""
@@ -31,98 +31,132 @@ class Numbers:
     url: StatedText | None = None
     aliases: set[str] = field(default_factory=set)
 
+    def add(self, observation: int, at: datetime, confidence: float) -> None:
+        self.observations.add(observation)
+        self.times.append(at)
+        self.confidence = max(self.confidence, confidence)
+
+
+@dataclass(frozen=True, slots=True)
+class EnsuredEntities:
+    """The ids of entities, and those that were created now."""
+
+    ids: Mapping[WorkspaceKey, int]
+    created: Set[WorkspaceKey]
+
 
 def ensure_entities(
-    conn: Connection, keys: Collection[WorkspaceKey], *, are_stubs: bool
-) -> tuple[dict[WorkspaceKey, int], set[WorkspaceKey]]:
-    """The ids of these entities, and those that were created now; their numbers are added later."""
-    if not keys:
-        return {}, set()
-    columns = columns_of(sorted(keys))
-    created = conn.execute(
-        """
-        INSERT INTO lightfast.entities
-          (workspace_id, key, category, confidence, first_seen_at, last_seen_at, occurrence_count, is_stub)
-        SELECT k.workspace_id, k.key, k.category, 0, now(), now(), 0, %s
-        FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS k (workspace_id, key, category)
-        ON CONFLICT (workspace_id, key) DO NOTHING RETURNING workspace_id, key
-        """,
-        (are_stubs, *columns, [category_of(key) for key in columns[1]]),
-    ).fetchall()
-    rows = conn.execute(
-        """
-        SELECT e.workspace_id, e.key, e.id
-        FROM unnest(%s::bigint[], %s::text[]) AS k (workspace_id, key)
-        JOIN lightfast.entities e USING (workspace_id, key)
-        """,
-        columns,
+    conn: Connection, stated: Mapping[WorkspaceKey, Numbers], *, are_stubs: bool
+) -> EnsuredEntities:
+    """The ids of these entities. A new one is created with what is stated about it; what is stated about
+    the others is added later."""
+    if not stated:
+        return EnsuredEntities({}, frozenset())
+    keys = sorted(stated)
+    ids = {
+        (row[0], row[1]): row[2]
+        for row in conn.execute(
+            """
+            SELECT e.workspace_id, e.key, e.id
+            FROM unnest(%s::bigint[], %s::text[]) AS k (workspace_id, key)
+            JOIN lightfast.entities e USING (workspace_id, key)
+            """,
+            columns_of(keys),
+        )
+    }
+    new = [key for key in keys if key not in ids]
+    if new:
+        created = dict(zip(new, next_ids(conn, "entities", len(new)), strict=True))
+        # One capture runs at a time, so nobody else creates the same ones.
+        insert_rows(
+            conn,
+            "entities",
+            _COLUMNS,
+            [
+                (
+                    identifier,
+                    key[0],
+                    key[1],
+                    category_of(key[1]),
+                    are_stubs,
+                    *_values(stated[key]),
+                )
+                for key, identifier in created.items()
+            ],
+        )
+        ids |= created
+    return EnsuredEntities(ids, frozenset(new))
+
+
+_NUMBERS = {
+    "confidence": "real",
+    "first_seen_at": "timestamptz",
+    "last_seen_at": "timestamptz",
+    "occurrence_count": "integer",
+    "value": "text",
+    "value_stated_at": "timestamptz",
+    "value_stated_by": "text",
+    "url": "text",
+    "url_stated_at": "timestamptz",
+    "url_stated_by": "text",
+    "aliases": "text",
+}
+_COLUMNS = ("id", "workspace_id", "key", "category", "is_stub", *_NUMBERS)
+_NOTHING = (None, None, None)
+
+
+# Stands for the times of an entity that nothing mentions (yet).
+_UNSEEN = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _values(numbers: Numbers) -> tuple[object, ...]:
+    """The numbers in the order of `_NUMBERS`."""
+    value, url = numbers.value or _NOTHING, numbers.url or _NOTHING
+    return (
+        numbers.confidence,
+        min(numbers.times, default=_UNSEEN),
+        max(numbers.times, default=_UNSEEN),
+        len(numbers.observations),
+        *(value[2], value[0], value[1]),
+        *(url[2], url[0], url[1]),
+        text_array(sorted(numbers.aliases)),
     )
-    ids = {(workspace, key): entity for workspace, key, entity in rows}
-    return ids, {(workspace, key) for workspace, key in created}
-
-
-_STAGED = (
-    "id",
-    "confidence",
-    "first_seen_at",
-    "last_seen_at",
-    "occurrence_count",
-    "value",
-    "value_stated_at",
-    "value_stated_by",
-    "url",
-    "url_stated_at",
-    "url_stated_by",
-    "aliases",
-)
 
 
 def _set_latest(name: str) -> str:
     """SET clauses that keep what was stated later of a field: the greatest (time, source_id, text)."""
     newer = (
         f"s.{name}_stated_at IS NOT NULL AND (e.{name}_stated_at IS NULL OR"
-        f' (s.{name}_stated_at, s.{name}_stated_by, s.{name} COLLATE "C") >'
+        f' (s.{name}_stated_at, s.{name}_stated_by COLLATE "C", s.{name} COLLATE "C") >'
         f' (e.{name}_stated_at, e.{name}_stated_by, e.{name} COLLATE "C"))'
     )
     columns = (name, f"{name}_stated_at", f"{name}_stated_by")
     return ", ".join(f"{c} = CASE WHEN {newer} THEN s.{c} ELSE e.{c} END" for c in columns)
 
 
+_ADD_NUMBERS = f"""
+    UPDATE lightfast.entities e SET
+      confidence = greatest(e.confidence, s.confidence),
+      first_seen_at = CASE WHEN e.occurrence_count = 0 THEN s.first_seen_at
+                           ELSE least(e.first_seen_at, s.first_seen_at) END,
+      last_seen_at = CASE WHEN e.occurrence_count = 0 THEN s.last_seen_at
+                          ELSE greatest(e.last_seen_at, s.last_seen_at) END,
+      occurrence_count = e.occurrence_count + s.occurrence_count,
+      aliases = CASE WHEN e.aliases @> s.aliases::text[] THEN e.aliases ELSE
+        ARRAY(SELECT DISTINCT a COLLATE "C" FROM unnest(e.aliases || s.aliases::text[]) a ORDER BY 1)
+        END,
+      {_set_latest("value")}, {_set_latest("url")}
+    FROM unnest(%s::bigint[], {", ".join(f"%s::{kind}[]" for kind in _NUMBERS.values())})
+      AS s (id, {", ".join(_NUMBERS)})
+    WHERE e.id = s.id
+"""
+
+
 def add_numbers(conn: Connection, numbers: Mapping[int, Numbers]) -> None:
-    if not numbers:
-        return
-    nothing = (None, None, None)
-    rows = []
-    for entity, added in sorted(numbers.items()):
-        value, url = added.value or nothing, added.url or nothing
-        rows.append(
-            (
-                entity,
-                added.confidence,
-                min(added.times),
-                max(added.times),
-                len(added.observations),
-                *(value[2], value[0], value[1]),
-                *(url[2], url[0], url[1]),
-                sorted(added.aliases),
-            )
-        )
-    staged = stage(conn, "entities", _STAGED, rows)
-    conn.execute(
-        f"""
-        UPDATE lightfast.entities e SET
-          confidence = greatest(e.confidence, s.confidence),
-          first_seen_at = CASE WHEN e.occurrence_count = 0 THEN s.first_seen_at
-                               ELSE least(e.first_seen_at, s.first_seen_at) END,
-          last_seen_at = CASE WHEN e.occurrence_count = 0 THEN s.last_seen_at
-                              ELSE greatest(e.last_seen_at, s.last_seen_at) END,
-          occurrence_count = e.occurrence_count + s.occurrence_count,
-          aliases = CASE WHEN e.aliases @> s.aliases THEN e.aliases ELSE
-            ARRAY(SELECT DISTINCT a COLLATE "C" FROM unnest(e.aliases || s.aliases) a ORDER BY 1) END,
-          {_set_latest("value")}, {_set_latest("url")}
-        FROM {staged} s WHERE e.id = s.id
-        """
-    )
+    """Adds to these entities (by id) what the new mentions say about them."""
+    rows = [(entity, *_values(added)) for entity, added in sorted(numbers.items()) if added.times]
+    if rows:
+        conn.execute(_ADD_NUMBERS, columns_of(rows))
 
 
 def recount(conn: Connection, entities: Iterable[int]) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from datetime import datetime
-from operator import itemgetter
 from typing import NamedTuple
 
 from lightfast_pipelines.capture.facts import Fact
 from lightfast_pipelines.capture.writers.entities import (
+    EnsuredEntities,
     Numbers,
     add_numbers,
     ensure_entities,
@@ -32,6 +32,7 @@ from lightfast_pipelines.capture.writers.stub_timelines import Stub, stub_of
 from lightfast_pipelines.capture.writers.stubs import Resolved, count_again, resolve
 from lightfast_pipelines.domain.key_categories import is_stub
 from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.staging import text_array
 
 _COMMIT = "github:commit:"
 
@@ -70,10 +71,11 @@ class WrittenMentions:
         """The entity at an end of an observation's edge; None if there is none, or several may be meant.
 
         `at` is when the observation's text was written."""
-        if is_stub(key):
-            resolution = self.resolved.at(self.stubs[observation, key], at)
-            return None if resolution.is_ambiguous else resolution.entity_id
-        return self.entity_ids[workspace, key]
+        stub = self.stubs.get((observation, key))
+        if stub is None:
+            return self.entity_ids[workspace, key]
+        resolution = self.resolved.at(stub, at)
+        return None if resolution.is_ambiguous else resolution.entity_id
 
 
 def write_mentions(
@@ -98,38 +100,40 @@ def write_mentions(
             mention.extractor,
             mention.thing.name,
             mention.thing.url,
-            tuple(sorted(set(mention.thing.aliases))),
+            tuple(sorted(set(mention.thing.aliases))) if mention.thing.aliases else (),
         )
         for observation, fact in facts.items()
         for mention in fact.enriched.mentions
     }
     old, old_entities = _load(conn, sorted(earlier))
     changed = differences(old, new, moved)
-    entity_ids, created = ensure_entities(
-        conn,
-        {(workspaces[key[0]], key[2]) for key in new if not is_stub(key[2])},
-        are_stubs=False,
-    )
+    stub_keys = {key for key in {mention[2] for mention in new} if is_stub(key)}
+    stated = {(workspaces[key[0]], key[2]): Numbers() for key in new if key[2] not in stub_keys}
+    for key, row in changed.added.items():
+        if key[2] not in stub_keys:
+            _add(stated[workspaces[key[0]], key[2]], key, row, facts[key[0]])
+    ensured = ensure_entities(conn, stated, are_stubs=False)
+    entity_ids = ensured.ids
     stub_by_mention = {
-        key: stub_of(workspaces[key[0]], key[2], row.stated_aliases)
-        for key, row in sorted(new.items(), key=itemgetter(0), reverse=True)
-        if is_stub(key[2])
+        key: stub_of(workspaces[key[0]], key[2], new[key].stated_aliases)
+        for key in sorted((key for key in new if key[2] in stub_keys), reverse=True)
     }
     resolved = _resolve(
-        conn, changed, workspaces, set(stub_by_mention.values()), entity_ids, created, renamed
+        conn, changed, workspaces, set(stub_by_mention.values()), ensured, stub_keys, renamed
     )
 
     def entity_of(mention: EntityMentionKey) -> int | None:
-        if mention in stub_by_mention:
-            written_at = facts[mention[0]].statement.read_at
-            return resolved.at(stub_by_mention[mention], written_at).entity_id
-        return entity_ids[workspaces[mention[0]], mention[2]]
+        stub = stub_by_mention.get(mention)
+        if stub is None:
+            return entity_ids[workspaces[mention[0]], mention[2]]
+        return resolved.at(stub, facts[mention[0]].statement.read_at).entity_id
 
     entities = {key: entity_of(key) for key in changed.added}
     placed = {key: entity for key, entity in entities.items() if entity is not None}
-    add_numbers(conn, _numbers(facts, changed, placed))
+    by_stubs = {key: entity for key, entity in placed.items() if key in stub_by_mention}
+    add_numbers(conn, _numbers(facts, changed, ensured, stated, by_stubs))
     _write_rows(conn, changed, entities, workspaces)
-    recounted = set(resolved.entities)
+    recounted = resolved.entities | (resolved.created - set(by_stubs.values()))
     recounted |= {old_entities[key] for key in changed.removed if key in old_entities}
     recounted |= {entity for key, entity in placed.items() if key[0] in earlier}
     after = count_again(conn, recounted)
@@ -145,7 +149,7 @@ def write_mentions(
     }
     return WrittenMentions(
         entity_ids,
-        Resolved({**resolved.timelines, **after.timelines}, resolved.entities, resolved.edges),
+        replace(resolved, timelines={**resolved.timelines, **after.timelines}),
         {(key[0], key[2]): stub for key, stub in stub_by_mention.items()},
         resolved.edges | after.edges,
         len(placed),
@@ -159,8 +163,8 @@ def _resolve(
     changed: Differences[EntityMentionKey, EntityMention],
     workspaces: Mapping[int, int],
     stubs: Set[Stub],
-    entity_ids: Mapping[WorkspaceKey, int],
-    created: Iterable[WorkspaceKey],
+    ensured: EnsuredEntities,
+    stub_keys: Set[str],
     renamed: Set[WorkspaceKey],
 ) -> Resolved:
     """Writes the claims and lookups of the new rows, and resolves the stubs that they concern."""
@@ -168,12 +172,12 @@ def _resolve(
     claims: dict[tuple[int, int], set[str]] = defaultdict(set)
     for (observation, _, key), row in changed.added.items():
         workspace = workspaces[observation]
-        if is_stub(key):
+        if key in stub_keys:
             lookups[workspace, key].update(row.stated_aliases)
         elif row.stated_aliases:
-            claims[workspace, entity_ids[workspace, key]].update(row.stated_aliases)
+            claims[workspace, ensured.ids[workspace, key]].update(row.stated_aliases)
     add_lookups(conn, lookups)
-    commits = [(w, key[len(_COMMIT) :]) for w, key in created if key.startswith(_COMMIT)]
+    commits = [(w, key[len(_COMMIT) :]) for w, key in ensured.created if key.startswith(_COMMIT)]
     concerned = add_claims(conn, claims) | stubs_of_commits(conn, commits)
     return resolve(conn, stubs, concerned | renamed)
 
@@ -210,28 +214,35 @@ def _load(
     return mentions, entities
 
 
+def _add(numbers: Numbers, mention: EntityMentionKey, row: EntityMention, fact: Fact) -> None:
+    """Adds a mention of an entity under its own key, whose name and address count."""
+    at, by = fact.statement.occurred_at, fact.statement.source_id
+    numbers.add(mention[0], at, row.confidence)
+    numbers.aliases.update(row.stated_aliases)
+    if row.stated_value is not None:
+        numbers.value = max(numbers.value or (at, by, ""), (at, by, row.stated_value))
+    if row.stated_url is not None:
+        numbers.url = max(numbers.url or (at, by, ""), (at, by, row.stated_url))
+
+
 def _numbers(
     facts: Mapping[int, Fact],
     changed: Differences[EntityMentionKey, EntityMention],
-    placed: Mapping[EntityMentionKey, int],
+    ensured: EnsuredEntities,
+    stated: Mapping[WorkspaceKey, Numbers],
+    by_stubs: Mapping[EntityMentionKey, int],
 ) -> dict[int, Numbers]:
-    """What the added rows say about each entity. A name counts only if the entity's own key is stated."""
-    numbers: dict[int, Numbers] = defaultdict(Numbers)
-    for mention, entity in placed.items():
-        observation, _, key = mention
-        row, statement = changed.added[mention], facts[observation].statement
-        added = numbers[entity]
-        at, by = statement.occurred_at, statement.source_id
-        added.observations.add(observation)
-        added.confidence = max(added.confidence, row.confidence)
-        added.times.append(at)
-        if is_stub(key):
-            continue
-        added.aliases.update(row.stated_aliases)
-        if row.stated_value is not None:
-            added.value = max(added.value or (at, by, ""), (at, by, row.stated_value))
-        if row.stated_url is not None:
-            added.url = max(added.url or (at, by, ""), (at, by, row.stated_url))
+    """What the added rows say about each entity that was not created with it."""
+    numbers = {
+        entity: stated[key] for key, entity in ensured.ids.items() if key not in ensured.created
+    }
+    created = {ensured.ids[key]: stated[key].observations for key in ensured.created}
+    for mention, entity in by_stubs.items():
+        added = numbers.setdefault(entity, Numbers())
+        at = facts[mention[0]].statement.occurred_at
+        added.add(mention[0], at, changed.added[mention].confidence)
+    for entity in created.keys() & numbers.keys():
+        numbers[entity].observations -= created[entity]
     return numbers
 
 
@@ -248,9 +259,9 @@ def _write_rows(
     for key, entity in entities.items():
         *values, aliases = changed.added[key]
         if entity is not None:
-            named.append((*key, entity, *values, list(aliases)))
+            named.append((*key, entity, *values, text_array(aliases)))
         else:
-            unclaimed.append((*key, workspaces[key[0]], *values, list(aliases)))
+            unclaimed.append((*key, workspaces[key[0]], *values, text_array(aliases)))
     values_of = EntityMention._fields
     insert_rows(conn, "observation_entities", (*_MENTION_KEY, "entity_id", *values_of), named)
     insert_rows(conn, "candidate_mentions", (*_MENTION_KEY, "workspace_id", *values_of), unclaimed)

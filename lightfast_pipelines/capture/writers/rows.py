@@ -59,6 +59,17 @@ def delete_rows(
     )
 
 
+def next_ids(conn: Connection, table: str, number: int) -> list[int]:
+    """Reserves serial numbers of the table, for rows that are inserted with their references."""
+    if not number:
+        return []
+    rows = conn.execute(
+        "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
+        (f"lightfast.{table}", number),
+    )
+    return [row[0] for row in rows]
+
+
 def insert_rows(
     conn: Connection, table: str, columns: Sequence[str], rows: Collection[Sequence[Any]]
 ) -> None:

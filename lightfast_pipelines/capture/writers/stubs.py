@@ -14,6 +14,7 @@ from datetime import datetime
 from itertools import pairwise
 
 from lightfast_pipelines.capture.writers.entities import (
+    Numbers,
     drop_lost_claims,
     ensure_entities,
     recount,
@@ -35,14 +36,18 @@ from lightfast_pipelines.store.database import Connection
 @dataclass(frozen=True, slots=True)
 class Resolved:
     """The timelines of stubs after resolution, and the entities and edges (subject, object, type) that
-    rows left or joined."""
+    rows left or joined. `created` are the entities of stubs that are new; nothing counts for them yet."""
 
     timelines: Mapping[Stub, Timeline]
-    entities: frozenset[int]
-    edges: frozenset[EdgeRow]
+    entities: frozenset[int] = frozenset()
+    edges: frozenset[EdgeRow] = frozenset()
+    created: frozenset[int] = frozenset()
 
     def at(self, stub: Stub, when: datetime) -> Resolution:
-        return [r for since, r in self.timelines[stub] if since is None or since <= when][-1]
+        timeline = self.timelines[stub]
+        if len(timeline) == 1:
+            return timeline[0][1]
+        return [r for since, r in timeline if since is None or since <= when][-1]
 
 
 def resolve(
@@ -55,7 +60,7 @@ def resolve(
     before = load_timelines(conn, {*(stub[:2] for stub in stubs), *reclaimed})
     wanted = sorted({*stubs, *before})
     if not wanted:
-        return Resolved({}, frozenset(), frozenset())
+        return Resolved({})
     claimed = find_claimants(conn, wanted)
     unclaimed = {
         (stub[0], part.own_key)
@@ -63,7 +68,8 @@ def resolve(
         for part in claimed[stub]
         if part.own_key is not None
     }
-    own, created = ensure_entities(conn, unclaimed, are_stubs=True)
+    ensured = ensure_entities(conn, {key: Numbers() for key in unclaimed}, are_stubs=True)
+    own = ensured.ids
     timelines: dict[Stub, Timeline] = {}
     for stub in wanted:
         timeline = [
@@ -83,8 +89,12 @@ def resolve(
     entities, edges = move_rows(
         conn, [(stub, before[stub], timelines[stub]) for stub in changed if stub in before]
     )
-    entities |= {own[key] for key in created}
-    return Resolved(timelines, frozenset(entities), frozenset(edges))
+    return Resolved(
+        timelines,
+        frozenset(entities),
+        frozenset(edges),
+        frozenset(own[key] for key in ensured.created),
+    )
 
 
 def count_again(conn: Connection, entities: Collection[int]) -> Resolved:
@@ -93,10 +103,11 @@ def count_again(conn: Connection, entities: Collection[int]) -> Resolved:
     Returns the stubs that stand for something else because a claim disappeared.
     """
     if not entities:
-        return Resolved({}, frozenset(), frozenset())
+        return Resolved({})
     recount(conn, entities)
     resolved = resolve(conn, (), drop_lost_claims(conn, entities))
-    if resolved.entities:
-        recount(conn, resolved.entities)
-    remove_unmentioned_entities(conn, {*entities, *resolved.entities})
+    others = resolved.entities | resolved.created
+    if others:
+        recount(conn, others)
+    remove_unmentioned_entities(conn, {*entities, *others})
     return resolved
