@@ -16,7 +16,7 @@ from lightfast_pipelines.store.model_usage import budget_day, tokens_used, used_
 from lightfast_pipelines.store.service_status import ServiceStatus, used_today
 
 _PROVIDER = "anthropic"
-_MOST_COUNTED = 100_000
+_MOST_COUNTED = 5_000
 
 
 def language_status(conn: Connection, language: Language, now: datetime) -> ServiceStatus:
@@ -24,7 +24,8 @@ def language_status(conn: Connection, language: Language, now: datetime) -> Serv
     used = used_today(conn, _PROVIDER, now)
     waiting = count_open(conn, PURPOSE, PROMPT_VERSION, now, most=_MOST_COUNTED)
     batched = count_batched(conn)
-    notes = [f"{waiting:,} observations wait to be asked about"] if waiting else []
+    more = " or more" if waiting == _MOST_COUNTED else ""
+    notes = [f"{waiting:,}{more} observations wait to be asked about"] if waiting else []
     if batched:
         notes.append(f"{batched:,} contents wait for the results of a batch")
     if language.model is None:

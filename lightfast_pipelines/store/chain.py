@@ -109,10 +109,17 @@ def walk(conn: Connection, workspace: int, start: str, steps: Sequence[Step]) ->
           FROM walk w
           JOIN unnest(%(starts)s::text[], %(types)s::text[], %(forward)s::boolean[], %(ends)s::text[])
             AS s (beginning, type, forward, category) ON s.beginning = w.category
-          JOIN lightfast.relationships r ON r.workspace_id = %(workspace)s AND r.type = s.type
-           AND w.id = CASE WHEN s.forward THEN r.subject_id ELSE r.object_id END
-          JOIN lightfast.entities n ON n.category = s.category
-           AND n.id = CASE WHEN s.forward THEN r.object_id ELSE r.subject_id END
+          -- Each direction by its own index.
+          CROSS JOIN LATERAL (
+            SELECT r.object_id AS id FROM lightfast.relationships r
+            WHERE s.forward AND r.subject_id = w.id AND r.type = s.type
+              AND r.workspace_id = %(workspace)s
+            UNION ALL
+            SELECT r.subject_id FROM lightfast.relationships r
+            WHERE NOT s.forward AND r.object_id = w.id AND r.type = s.type
+              AND r.workspace_id = %(workspace)s
+          ) r
+          JOIN lightfast.entities n ON n.id = r.id AND n.category = s.category
           WHERE w.depth < %(longest)s AND n.key <> ALL (w.path)
         )
         SELECT w.depth, w.type, w.forward, w.category, w.key, w.value, p.author, t.state_value,

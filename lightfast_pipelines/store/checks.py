@@ -40,8 +40,10 @@ WHERE o.raw_payload_id = ANY(%(raw_ids)s) AND o.status = 'delivered'
 # Orphans would be among the latest rows: serial ids ascend.
 _OBSERVED = """
 SELECT 'observation ' || o.external_id
-FROM (SELECT id, external_id FROM lightfast.observations ORDER BY id DESC LIMIT 20000) o
-WHERE NOT EXISTS (SELECT FROM lightfast.observation_sources s WHERE s.observation_id = o.id)
+FROM (SELECT id, external_id FROM lightfast.observation_facts ORDER BY id DESC LIMIT 20000) o
+-- Looked up one by one: a join reads all that was ever stated.
+WHERE (SELECT s.observation_id FROM lightfast.observation_sources s
+       WHERE s.observation_id = o.id LIMIT 1) IS NULL
 """
 
 _REASONED = """

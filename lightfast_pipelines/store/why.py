@@ -70,25 +70,43 @@ def knows(conn: Connection, key: str, workspace: Workspace | None) -> bool:
     return bool(entities)
 
 
-_ENTITY = """
+# The entities with a key or alias: a look-up in each workspace.
+_NAMED = """
+    SELECT e.id FROM lightfast.workspaces w JOIN lightfast.entities e ON e.workspace_id = w.id
+    WHERE e.key = %(key)s AND (%(workspace)s::bigint IS NULL OR w.id = %(workspace)s)
+    UNION
+    SELECT a.entity_id FROM lightfast.workspaces w
+    JOIN lightfast.entity_aliases a ON a.workspace_id = w.id
+    WHERE a.alias = %(key)s AND (%(workspace)s::bigint IS NULL OR w.id = %(workspace)s)
+"""
+
+_ENTITY = f"""
     SELECT w.slug AS workspace, e.key, e.category, e.value AS name, e.is_stub, e.occurrence_count AS mentions,
            e.first_seen_at::text, e.last_seen_at::text, e.url
-    FROM lightfast.entities e JOIN lightfast.workspaces w ON w.id = e.workspace_id
-    WHERE (%(workspace)s::bigint IS NULL OR e.workspace_id = %(workspace)s)
-      AND (e.key = %(key)s OR e.id IN (SELECT entity_id FROM lightfast.entity_aliases WHERE alias = %(key)s))
+    FROM ({_NAMED}) named JOIN lightfast.entities e ON e.id = named.id
+    JOIN lightfast.workspaces w ON w.id = e.workspace_id
     ORDER BY 1, 2
 """
 
-_OBSERVATIONS = """
-    SELECT DISTINCT o.external_id, w.slug AS workspace, o.source_id, o.source_type, o.occurred_at::text,
+# Of what everything names (a main branch) those that were captured last.
+_OBSERVATIONS = f"""
+    SELECT o.external_id, w.slug AS workspace, o.source_id, o.source_type, o.occurred_at::text,
            o.recorded_at::text, o.ingestion_source, o.rule_version, o.title
-    FROM lightfast.observations o JOIN lightfast.workspaces w ON w.id = o.workspace_id
-    WHERE (%(workspace)s::bigint IS NULL OR o.workspace_id = %(workspace)s)
-      AND (o.external_id = %(key)s OR o.source_id = %(key)s OR o.id IN (
-        SELECT m.observation_id FROM lightfast.observation_entities m
-        JOIN lightfast.entities e ON e.id = m.entity_id
-        WHERE e.key = %(key)s
-           OR e.id IN (SELECT entity_id FROM lightfast.entity_aliases WHERE alias = %(key)s)))
+    FROM (
+      SELECT o.id FROM lightfast.observation_facts o WHERE o.external_id = %(key)s
+      UNION
+      SELECT o.id FROM lightfast.workspaces w
+      JOIN lightfast.observation_facts o ON o.workspace_id = w.id AND o.source_id = %(key)s
+      UNION
+      SELECT m.id FROM ({_NAMED}) named
+      CROSS JOIN LATERAL (
+        SELECT DISTINCT m.observation_id AS id FROM lightfast.observation_entities m
+        WHERE m.entity_id = named.id ORDER BY 1 DESC LIMIT %(shown)s
+      ) m
+    ) found
+    JOIN lightfast.observation_facts o ON o.id = found.id
+    JOIN lightfast.workspaces w ON w.id = o.workspace_id
+    WHERE %(workspace)s::bigint IS NULL OR o.workspace_id = %(workspace)s
     ORDER BY o.occurred_at::text DESC, o.external_id LIMIT %(shown)s
 """
 

@@ -169,6 +169,10 @@ outcomes = Table(
     ),
     Index("ix_outcomes_resource_key", "resource_key"),
     Index("ix_outcomes_status", "status", postgresql_where=text("status in ('parked', 'dlq')")),
+    # Most are delivered; the others are counted, and the reasons of the latest are read.
+    Index(
+        "ix_outcomes_undelivered", "id", "status", postgresql_where=text("status <> 'delivered'")
+    ),
     Index("ix_outcomes_rule_version", "rule_version"),
     Index("ix_outcomes_workspace", "workspace_id"),
     Index("ix_outcomes_processed", "processed_at"),

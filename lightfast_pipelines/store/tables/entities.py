@@ -53,6 +53,8 @@ entities = Table(
     column("is_stub", Boolean, "Whether it was mentioned but has not arrived itself."),
     UniqueConstraint("workspace_id", "key"),
     Index("ix_entities_category", "workspace_id", "category"),
+    # Counted by kind and age.
+    Index("ix_entities_stubs", "key", "first_seen_at", postgresql_where=text("is_stub")),
     comment="Something that observations are about or mention.",
 )
 
@@ -156,7 +158,8 @@ observation_entities = Table(
     column("stated_value", Text, "Name as stated.", nullable=True),
     column("stated_url", Text, "Address as stated.", nullable=True),
     column("stated_aliases", TEXTS, "Aliases as stated.", server_default=EMPTY_TEXTS),
-    Index("ix_observation_entities_entity", "entity_id"),
+    # With the observation, so that the latest that name an entity are found at once.
+    Index("ix_observation_entities_entity", "entity_id", "observation_id"),
     comment="A mention: an observation names an entity in a role.",
 )
 
