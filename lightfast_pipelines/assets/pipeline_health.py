@@ -128,7 +128,7 @@ _CHECKS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("disk_free", "disk_days_left"),
     ),
     "write_ahead_log_is_small": (
-        "The server keeps less than a gigabyte of write-ahead log.",
+        "The server keeps less than two gigabytes of write-ahead log.",
         ("wal_size",),
     ),
 }

@@ -61,9 +61,9 @@ LIMITS = (
     HealthLimit("received_to_queryable_p95", 120, "s", "one delivery in 20 could be queried this late"),
     # At fifty deliveries a second without a pause a day's runs write half of it.
     HealthLimit("event_log_day", 300 * _MB, "bytes", "Dagster's events of the last day"),
-    # The embedded server keeps a quarter of that. More means that checkpoints fail, or that a replica or an
-    # archive that is away holds the log.
-    HealthLimit("wal_size", 1 * _GB, "bytes", "the write-ahead log that the server keeps"),
+    # The embedded server keeps at most half of that, and that only during a load. More means that
+    # checkpoints fail, or that a replica or an archive that is away holds the log.
+    HealthLimit("wal_size", 2 * _GB, "bytes", "the write-ahead log that the server keeps"),
     HealthLimit("disk_free", 1 * _GB, "bytes", "free on the database's disk", at_least=True),
     HealthLimit(
         "disk_days_left", 14, "days", "until the disk is full, at the growth of the last week",

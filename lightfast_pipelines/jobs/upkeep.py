@@ -38,15 +38,21 @@ def make_partitions(context: dg.OpExecutionContext, database: dg.ResourceParam[D
 @dg.op(
     description=(
         "Has observations without a vector of the hosted model looked for once more, deletes vectors of "
-        "former hosted models, and makes or drops the indexes of large workspaces."
+        "former models, and makes or drops the indexes of large workspaces."
     )
 )
 def keep_vectors(context: dg.OpExecutionContext, database: dg.ResourceParam[Database]) -> None:
+    from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
+    from lightfast_pipelines.store.former_vectors import delete_former_vectors
+
     with database.connect("pipeline", application_name="lightfast upkeep") as conn:
         examine_again(conn)
         conn.commit()
-        removed = remove_retired(conn, at_most=MAX_VECTORS_REMOVED)
-    context.log.info("%d vectors of former hosted models deleted", removed)
+        hosted = remove_retired(conn, at_most=MAX_VECTORS_REMOVED)
+        local = delete_former_vectors(
+            conn, WordLlamaEmbedder().name, at_most=MAX_VECTORS_REMOVED // 3
+        )
+    context.log.info("vectors of former models deleted: %d hosted, %d local", hosted, local)
     try:
         owner = database.connect(
             "migrator", autocommit=True, application_name="lightfast upkeep of indexes"
