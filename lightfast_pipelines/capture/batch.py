@@ -36,13 +36,14 @@ def capture_batch(
 
     The stages hand on, in order: read payloads, routed payloads, statements, facts, written rows.
     """
-    read = (ahead or ReadingAhead()).read(taken)
+    ahead = ahead or ReadingAhead()
+    read = ahead.read(taken)
     share_routing(conn)
     routed, displaced = without_repeats(conn, route(conn, read))
     renamed = apply_changes(conn, routed, displaced)
     statements = collect_statements(conn, routed, kept)
     series = settle_series(conn, statements)
-    facts = fold_facts(conn, statements, series)
+    facts = fold_facts(conn, statements, series, ahead.enriched)
     written = write_facts(conn, facts, renamed)
     write_outcomes(conn, [raw.id for raw in taken], routed.outcomes, now)
     requeue_waiting(conn, [fact.statement.subject for fact in facts.written])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from lightfast_pipelines.capture.answers import with_answers
 from lightfast_pipelines.capture.collecting import Statements, load_stored
 from lightfast_pipelines.capture.series import SeriesChanges
 from lightfast_pipelines.capture.statements import FactKey, Stated
-from lightfast_pipelines.domain.enrichment import Enriched, enrich
+from lightfast_pipelines.domain.enrichment import Enriched
 from lightfast_pipelines.domain.events import SOURCE_PRECEDENCE, Statement
 from lightfast_pipelines.domain.folding import fold
 from lightfast_pipelines.domain.keys import external_id
@@ -64,13 +64,19 @@ class Facts:
     sources_removed: Set[tuple[FactKey, int]]
 
 
-def fold_facts(conn: Connection, statements: Statements, series: SeriesChanges) -> Facts:
-    """Folds the statements about each fact; the observations of series are folded already."""
+def fold_facts(
+    conn: Connection,
+    statements: Statements,
+    series: SeriesChanges,
+    enriched: Callable[[Statement], Enriched],
+) -> Facts:
+    """Folds the statements about each fact, and has them `enriched`; the observations of series are folded
+    already."""
     counted = load_stored(conn, series.facts)
     stored = {**statements.stored, **counted}
     workspaces = _load_workspaces(conn, {fact[0] for fact in [*statements.facts, *series.written]})
     facts = {
-        key: _fact(workspaces[key[0]], _fold(stated), stated)
+        key: _fact(workspaces[key[0]], _fold(stated), stated, enriched)
         for key, stated in statements.facts.items()
     }
     batch_sources = defaultdict(set)
@@ -78,7 +84,7 @@ def fold_facts(conn: Connection, statements: Statements, series: SeriesChanges) 
         if raw_id in statements.raw_ids:
             batch_sources[key].add(raw_id)
     for key, observation in series.written.items():
-        fact = _fact(workspaces[key[0]], observation.statement, observation.stated)
+        fact = _fact(workspaces[key[0]], observation.statement, observation.stated, enriched)
         facts[key] = replace(
             fact,
             recorded_at=observation.known_at or fact.recorded_at,
@@ -124,13 +130,18 @@ def _fold(statements: Sequence[Stated]) -> Statement:
     return fold([(stated.source, stated.statement) for stated in statements])
 
 
-def _fact(workspace: FactWorkspace, statement: Statement, statements: Sequence[Stated]) -> Fact:
+def _fact(
+    workspace: FactWorkspace,
+    statement: Statement,
+    statements: Sequence[Stated],
+    enriched: Callable[[Statement], Enriched],
+) -> Fact:
     raws = [stated.raw for stated in statements]
     preferred = min(raws, key=lambda raw: (_rank(raw.ingestion_source), raw.id))
     return Fact(
         workspace=workspace,
         statement=statement,
-        enriched=enrich(statement),
+        enriched=enriched(statement),
         external_id=external_id(workspace.org_id, workspace.slug, statement.source_id),
         recorded_at=min(raw.received_at for raw in raws),
         ingestion_source=preferred.ingestion_source,

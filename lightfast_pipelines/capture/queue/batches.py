@@ -266,10 +266,10 @@ class _Batches:
         try:
             with (
                 within(self._conn, self._seconds([*raws, *self._following])),
-                meanwhile(self._conn, self._ahead.read_one),
+                meanwhile(self._conn, self._ahead.step),
             ):
                 result = capture_batch(self._conn, raws, self._now, self._kept, readings)
-            with meanwhile(self._conn, self._ahead.read_one):
+            with meanwhile(self._conn, self._ahead.step):
                 self._conn.commit()
         except Exception as error:
             if self._conn.closed:

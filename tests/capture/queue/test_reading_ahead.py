@@ -11,6 +11,7 @@ import pytest
 from lightfast_pipelines.capture.kept_readings import KeptReadings
 from lightfast_pipelines.capture.queue.attempts import MOST_ATTEMPTS
 from lightfast_pipelines.capture.queue.batches import _Batches, capture
+from lightfast_pipelines.capture.raw_payloads import RawPayload
 from lightfast_pipelines.capture.reading_ahead import ReadingAhead
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.store.database import Connection, Database
@@ -44,15 +45,13 @@ def _issues(conn: Connection, number: int, poison: int = 0) -> None:
 def read_ahead(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The ids of the payloads that were read ahead of their batch."""
     ids: list[int] = []
-    read_one = ReadingAhead.read_one
+    read_one = ReadingAhead._read_one
 
-    def noted(self: ReadingAhead) -> bool:
-        before = set(self._read)
-        more = read_one(self)
-        ids.extend(self._read.keys() - before)
-        return more
+    def noted(self: ReadingAhead, raw: RawPayload) -> None:
+        read_one(self, raw)
+        ids.append(raw.id)
 
-    monkeypatch.setattr(ReadingAhead, "read_one", noted)
+    monkeypatch.setattr(ReadingAhead, "_read_one", noted)
     return ids
 
 
