@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg
@@ -135,13 +136,10 @@ def _hang(find: Callable[[Rig], Sequence[psutil.Process]]) -> Callable[..., Awai
 
 async def _end_sessions(rig: Rig, fault: Fault) -> str:
     """All sessions at once, or each with a chance of one half."""
+    some = "" if fault.choice < 0.5 else " AND random() < 0.5"
 
     def end() -> str:
-        identity = ControlFolder(rig.stack.home).identity()
-        assert identity is not None
-        assert identity.socket_dir is not None
-        with connect(Path(identity.socket_dir), "postgres") as conn:
-            some = "" if fault.choice < 0.5 else " AND random() < 0.5"
+        with _superuser(rig) as conn:
             ended = conn.execute(_END_SESSIONS + some).fetchall()
         return f"{len(ended)} sessions" if ended else ""
 
@@ -153,6 +151,13 @@ async def _end_sessions(rig: Rig, fault: Fault) -> str:
     return ""
 
 
+def _superuser(rig: Rig) -> psycopg.Connection[tuple[Any, ...]]:
+    identity = ControlFolder(rig.stack.home).identity()
+    assert identity is not None
+    assert identity.socket_dir is not None
+    return connect(Path(identity.socket_dir), "postgres")
+
+
 async def _cut_connections(rig: Rig, fault: Fault) -> str:
     before = rig.proxy.cut
     rig.proxy.cut_for(fault.seconds)
@@ -161,8 +166,13 @@ async def _cut_connections(rig: Rig, fault: Fault) -> str:
 
 
 async def _full_disk(rig: Rig, fault: Fault) -> str:
+    """Half of the times there is not even room for the write-ahead log, and the server ends itself."""
     taken = await asyncio.to_thread(rig.disk.fill)
+    log = ""
     try:
+        if fault.choice < 0.5:
+            await asyncio.to_thread(_use_up_log, rig)
+            log = ", and the log's room used up"
         # What becomes free meanwhile (a log that is moved, an old segment) is taken too.
         ends_at = time.monotonic() + fault.seconds
         while time.monotonic() < ends_at:
@@ -170,7 +180,15 @@ async def _full_disk(rig: Rig, fault: Fault) -> str:
             taken = await asyncio.to_thread(rig.disk.fill)
     finally:
         rig.disk.empty()
-    return f"{taken >> 20} MiB taken"
+    return f"{taken >> 20} MiB taken{log}"
+
+
+def _use_up_log(rig: Rig) -> None:
+    """Goes on to the next segment of the write-ahead log until there is none, or the server is away."""
+    with suppress(psycopg.Error), _superuser(rig) as conn:
+        for _ in range(100):
+            conn.execute("SELECT pg_logical_emit_message(false, 'torture', 'full')")
+            conn.execute("SELECT pg_switch_wal()")
 
 
 async def _clock_jump(rig: Rig, fault: Fault) -> str:
