@@ -18,6 +18,7 @@ from lightfast_pipelines.domain.threads import thread_of
 from lightfast_pipelines.store.database import Connection
 
 SMALLER_WORKSPACES = 8
+# People whom an organisation's copies have in common, and at most one in twenty.
 SHARED_ACTORS = 12
 ALL_VIEWS = ("title", "content", "summary")
 
@@ -104,7 +105,8 @@ def _read_seed(conn: Connection) -> tuple[Seed, int]:
         WHERE a.kind = 'bot' OR a.id IN (
           SELECT i.actor_id FROM lightfast.identity_mentions m
           JOIN lightfast.actor_identities i ON i.id = m.identity_id
-          GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT %s)
+          GROUP BY 1 ORDER BY count(*) DESC, 1
+          LIMIT (SELECT least(%s, 1 + count(*) / 20) FROM lightfast.actors))
         """,
         (SHARED_ACTORS,),
     ).fetchall()

@@ -100,8 +100,8 @@ def place_in(conn: Connection, slug: str) -> Place:
             " ORDER BY observation_count DESC, actor_id LIMIT 1"
         ),
         one(
-            "SELECT id FROM lightfast.clusters WHERE workspace_id = %(workspace)s AND summary IS NOT NULL"
-            " ORDER BY last_observation_at DESC, id LIMIT 1"
+            "SELECT id FROM lightfast.clusters WHERE workspace_id = %(workspace)s"
+            " ORDER BY summary IS NULL, last_observation_at DESC, id LIMIT 1"
         ),
     )
 

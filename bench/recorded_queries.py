@@ -31,21 +31,21 @@ class Plan:
     text: str = field(repr=False)
 
     def scanned(self) -> set[str]:
-        """The tables that it reads from end to end."""
-        return {node["Relation Name"] for node in self.nodes if node["Node Type"] == "Seq Scan"}
+        """The tables with rows that it reads from end to end."""
+        return {
+            node["Relation Name"]
+            for node in self.nodes
+            if node["Node Type"] == "Seq Scan" and _rows(node)
+        }
 
     def most_rows(self) -> int:
-        """The most rows that a node has produced, over all its loops, or has thrown away."""
-        return max(
-            (
-                round(
-                    node["Actual Loops"]
-                    * (node["Actual Rows"] + node.get("Rows Removed by Filter", 0))
-                )
-                for node in self.nodes
-            ),
-            default=0,
-        )
+        """The most rows that a node has produced or thrown away, over all its loops."""
+        return max(map(_rows, self.nodes), default=0)
+
+
+def _rows(node: dict[str, Any]) -> int:
+    rows = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
+    return round(float(node["Actual Loops"] * rows))
 
 
 class _Cursor(psycopg.Cursor[tuple[Any, ...]]):

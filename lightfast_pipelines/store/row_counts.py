@@ -20,9 +20,7 @@ class RowCount:
     is_estimate: bool
 
 
-def row_counts(
-    conn: Connection, tables: Sequence[str], *, most: int = COUNTED_ROWS
-) -> dict[str, RowCount]:
+def row_counts(conn: Connection, tables: Sequence[str]) -> dict[str, RowCount]:
     """The number of rows of each of these tables of schema `lightfast`."""
     estimates: dict[str, int] = dict(
         conn.execute(
@@ -35,7 +33,7 @@ def row_counts(
     )
     return {
         table: RowCount(estimates[table], is_estimate=True)
-        if estimates[table] > most
+        if estimates[table] > COUNTED_ROWS
         else RowCount(_count(conn, table), is_estimate=False)
         for table in tables
     }

@@ -16,7 +16,7 @@ from lightfast_pipelines.store.row_counts import RowCount, row_counts
 _SHOWN = 20
 _LATEST = 10_000
 # Deliveries are stored in the order of their arrival, but history and files may be older.
-_LAST_STORED = 1_000
+_LAST_STORED = 200
 
 _STATUS_COUNTS = """
     SELECT status, count(*)::int FROM (
