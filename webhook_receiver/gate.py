@@ -304,7 +304,13 @@ class Gate(asyncio.Protocol):
         self._inner.data_received(head.without_body())
 
     async def _answer(self, request: Request) -> None:
-        answer = await self._webhooks.answer(request)
+        try:
+            answer = await self._webhooks.answer(request)
+        except Exception as error:
+            # Not even the endpoint's last resort worked (its log, say): nobody is to wait for ever.
+            log.error("not answered", exc_info=error)
+            self._transport.abort()
+            return
         if self._phase is Phase.ANSWERING:
             self._transport.write(answer.written(is_last=self.is_last))
             self.answered()
