@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,9 +83,8 @@ class Server:
     def cpu_seconds(self) -> tuple[float, float]:
         """Of its processes, and of its sessions' Postgres processes."""
         sessions = _sessions(self.conn) - self.sessions_before
-        return _cpu_seconds(self.processes), _cpu_seconds(
-            psutil.Process(pid) for pid in sessions if psutil.pid_exists(pid)
-        )
+        of_sessions = [psutil.Process(pid) for pid in sessions if psutil.pid_exists(pid)]
+        return _cpu_seconds(self.processes), _cpu_seconds(of_sessions)
 
 
 @contextmanager
@@ -131,8 +130,9 @@ def _sessions(conn: psycopg.Connection[Any]) -> set[int]:
 
 def _cpu_seconds(processes: Iterable[psutil.Process]) -> float:
     total = 0.0
-    for running_process in processes:
-        if running_process.is_running():
-            times = running_process.cpu_times()
+    for measured in processes:
+        # One that ended meanwhile was not part of the load.
+        with suppress(psutil.NoSuchProcess):
+            times = measured.cpu_times()
             total += times.user + times.system
     return total
