@@ -13,6 +13,7 @@ from lightfast_pipelines.capture.changes import apply_changes
 from lightfast_pipelines.capture.collecting import collect_statements
 from lightfast_pipelines.capture.facts import fold_facts
 from lightfast_pipelines.capture.kept_readings import KeptReadings
+from lightfast_pipelines.capture.queue.claims import hold_queued
 from lightfast_pipelines.capture.raw_payloads import RawPayload
 from lightfast_pipelines.capture.reading_ahead import ReadingAhead
 from lightfast_pipelines.capture.repeats import without_repeats
@@ -21,7 +22,7 @@ from lightfast_pipelines.capture.series import settle_series
 from lightfast_pipelines.capture.writers.outcomes import requeue_waiting, write_outcomes
 from lightfast_pipelines.capture.writing import write_facts
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.locks import share_routing
+from lightfast_pipelines.store.locks import hold_capture
 
 
 def capture_batch(
@@ -30,15 +31,21 @@ def capture_batch(
     now: datetime,
     kept: KeptReadings,
     ahead: ReadingAhead | None = None,
+    *,
+    from_queue: bool = False,
 ) -> BatchResult:
     """Writes everything that these payloads state, in the open transaction; `ahead` may have read some of
-    them.
+    them. With `from_queue` it leaves out those that another session has captured since they were taken.
 
     The stages hand on, in order: read payloads, routed payloads, statements, facts, written rows.
     """
     ahead = ahead or ReadingAhead()
     read = ahead.read(taken)
-    share_routing(conn)
+    hold_capture(conn)
+    if from_queue:
+        waiting = hold_queued(conn, [raw.id for raw in taken])
+        taken = [raw for raw in taken if raw.id in waiting]
+        read = [payload for payload in read if payload.raw.id in waiting]
     routed, displaced = without_repeats(conn, route(conn, read))
     renamed = apply_changes(conn, routed, displaced)
     statements = collect_statements(conn, routed, kept)

@@ -8,6 +8,7 @@ from collections.abc import Set
 from lightfast_pipelines.capture.facts import Facts
 from lightfast_pipelines.capture.writers.actor_identities import (
     ensure_identities,
+    hold_identities,
     load_mentioned,
     remove_unmentioned,
     write_identity_mentions,
@@ -34,6 +35,9 @@ def write_facts(conn: Connection, facts: Facts, renamed: Set[WorkspaceKey]) -> W
     """Writes the facts; `renamed` are stubs whose names may now mean another place."""
     identities = ensure_identities(conn, facts.written)
     mentioned_before = load_mentioned(conn, facts.stored.values())
+    if mentioned_before:
+        # Some may be updated, and others deleted.
+        hold_identities(conn, {*identities.ids.values(), *mentioned_before})
     new_ids = write_observations(conn, facts.written, identities.ids)
     by_id = {new_ids[fact.key]: fact for fact in facts.written}
     gone = {facts.stored[key]: key[0] for key in facts.gone}

@@ -11,7 +11,7 @@ from datetime import date
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.linked_resources import Workspace
-from lightfast_pipelines.store.locks import change_routing
+from lightfast_pipelines.store.locks import hold_capture
 
 # Derived tables, children first. Inputs (deliveries, links, workspaces) are not listed.
 DERIVED = (
@@ -58,6 +58,7 @@ _OUTLIVE = frozenset(("cluster_log", "cluster_aliases"))
 
 def requeue_days(conn: Connection, days: Sequence[date]) -> int:
     """Requeues the deliveries of these partition days; returns how many."""
+    hold_capture(conn)
     queued = conn.execute(
         """
         INSERT INTO lightfast.raw_queue (raw_payload_id, partition_date)
@@ -76,6 +77,7 @@ def requeue_outdated(conn: Connection) -> int:
 
     A delivery whose body retention has dropped keeps its outcome.
     """
+    hold_capture(conn)
     versions = {name: provider.rule_version for name, provider in discover().items()}
     queued = conn.execute(
         """
@@ -99,6 +101,7 @@ def replay(conn: Connection, statuses: Sequence[str], workspace: Workspace | Non
     For one workspace this includes deliveries without a known workspace that were ingested for its
     organisation or verified by the secret of one of the organisation's installations.
     """
+    hold_capture(conn)
     queued = conn.execute(
         """
         INSERT INTO lightfast.raw_queue (raw_payload_id, partition_date)
@@ -126,7 +129,7 @@ def rebuild(conn: Connection) -> int:
     If retention has dropped bodies, nothing is deleted, because only those bodies state some of the rows;
     the other deliveries are folded into the rows that exist. The caller commits, then captures.
     """
-    change_routing(conn)
+    hold_capture(conn)
     dropped = conn.execute(
         """
         SELECT EXISTS (

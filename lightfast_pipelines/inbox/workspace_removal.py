@@ -11,7 +11,7 @@ from lightfast_pipelines.inbox.requeue import DERIVED
 from lightfast_pipelines.store import activity
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.linked_resources import Workspace
-from lightfast_pipelines.store.locks import change_routing
+from lightfast_pipelines.store.locks import hold_capture
 
 JOBS = (
     "capture",
@@ -45,7 +45,7 @@ def remove_workspace(
     conn: Connection, workspace: Workspace, *, deliveries: bool, actor: str
 ) -> Removed:
     """Removes the workspace; the caller commits. `deliveries` needs the migrator's rights."""
-    change_routing(conn)
+    hold_capture(conn)
     links = _count(
         conn, "SELECT count(*) FROM lightfast.integrations WHERE workspace_id = %s", workspace.id
     )

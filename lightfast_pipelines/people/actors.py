@@ -162,12 +162,18 @@ def _mark_workspaces_due(conn: Connection, identities: Sequence[int]) -> None:
     if identities:
         conn.execute(
             """
-            UPDATE lightfast.consolidation_marks k SET changes = k.changes + 1
-            WHERE EXISTS (
-              SELECT FROM lightfast.observations o
-              WHERE o.workspace_id = k.workspace_id
-                AND (o.author_identity_id = ANY(%(ids)s) OR o.actor_identity_id = ANY(%(ids)s))
+            WITH active AS MATERIALIZED (
+              SELECT k.workspace_id FROM lightfast.consolidation_marks k
+              WHERE EXISTS (
+                SELECT FROM lightfast.observations o
+                WHERE o.workspace_id = k.workspace_id
+                  AND (o.author_identity_id = ANY(%(ids)s) OR o.actor_identity_id = ANY(%(ids)s))
+              )
+              -- As capture locks them.
+              ORDER BY k.workspace_id FOR UPDATE OF k
             )
+            UPDATE lightfast.consolidation_marks k SET changes = k.changes + 1
+            FROM active WHERE active.workspace_id = k.workspace_id
             """,
             {"ids": list(identities)},
         )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.locks import hold_capture
 from lightfast_pipelines.store.sealed import Keys
 
 LIVE_SECRETS = 2
@@ -51,6 +52,7 @@ def add_installation(
     """
     if not external_id or "/" in external_id:
         raise InstallationError("an installation's id is not empty and has no slash")
+    hold_capture(conn)
     made = conn.execute(
         """
         INSERT INTO lightfast.installations (provider, external_id, org_id, account_login, connected_by)

@@ -13,7 +13,7 @@ from typing import Any
 
 from lightfast_pipelines.store import activity
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.locks import change_routing
+from lightfast_pipelines.store.locks import hold_capture
 
 REMOVED = "removed by an operator"
 """The status reason of an integration that was removed; its row is kept."""
@@ -133,7 +133,7 @@ def link_resource(
     organisation); without one it gets a manual installation unless it has another. The activity names
     `connected_by` as who did it. Raises LinkRefusedError if another organisation linked it first.
     """
-    change_routing(conn)
+    hold_capture(conn)
     installation = installation_id or _manual_installation(
         conn, workspace.org_id, provider, connected_by
     )
@@ -216,7 +216,16 @@ def _manual_installation(conn: Connection, org_id: str, provider: str, connected
 def requeue_resource(conn: Connection, provider: str, resource_id: str) -> int:
     """Puts every payload that was routed by this resource back into the queue; returns how many."""
     # What waits without a workspace may belong to this one now.
-    conn.execute("UPDATE lightfast.raw_queue SET lane = NULL WHERE lane = 0")
+    conn.execute(
+        """
+        WITH held AS MATERIALIZED (
+          SELECT raw_payload_id FROM lightfast.raw_queue WHERE lane = 0
+          ORDER BY raw_payload_id FOR UPDATE
+        )
+        UPDATE lightfast.raw_queue q SET lane = NULL
+        FROM held WHERE q.raw_payload_id = held.raw_payload_id
+        """
+    )
     requeued = conn.execute(
         """
         WITH concerned AS (
@@ -312,7 +321,7 @@ def find_integration(
 
 def set_sync_config(conn: Connection, integration: Integration, config: Mapping[str, Any]) -> int:
     """Replaces what the integration wants and puts its payloads back into the queue; returns how many."""
-    change_routing(conn)
+    hold_capture(conn)
     conn.execute(
         "UPDATE lightfast.integrations SET sync_config = %s WHERE id = %s",
         (json.dumps(dict(config), sort_keys=True), integration.id),
@@ -329,7 +338,7 @@ def set_active(
     actor: str = "operator",
 ) -> int:
     """Pauses or resumes. Resuming puts back into the queue what was filtered while it was paused."""
-    change_routing(conn)
+    hold_capture(conn)
     conn.execute(
         "UPDATE lightfast.integrations SET is_active = %s, status_reason = %s WHERE id = %s",
         (active, reason, integration.id),

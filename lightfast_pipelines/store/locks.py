@@ -1,6 +1,7 @@
-"""Advisory locks: one job of each kind at a time, and no linking while a batch is captured.
+"""Advisory locks: one job of each kind at a time, and nobody else writes while a batch is captured.
 
-A lock belongs to a connection, so a process that dies releases its locks.
+A lock belongs to a connection, so a process that dies releases its locks. `docs/how-it-works.md` states the
+order in which all locks are taken.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from lightfast_pipelines.store.database import Connection, short_run_id
 
 _JOBS = 4711
 _PRESENCE = 4712
-_ROUTING = 4_711_000_002
+_CAPTURE = 4_711_000_002
 _CLUSTERS = 4_713
 _CREDENTIALS = 4_714
 _BUDGETS = 4_715
@@ -80,6 +81,13 @@ def let_others_in(conn: Connection, name: str) -> None:
     conn.commit()
 
 
+def is_awaited(conn: Connection, name: str) -> bool:
+    """Whether some session waits for the lock of job `name`."""
+    awaited = bool(job_locks(conn, [name])[1])
+    conn.rollback()
+    return awaited
+
+
 def job_locks(conn: Connection, names: Sequence[str]) -> tuple[frozenset[str], frozenset[str]]:
     """(names that some session holds, names that some session waits for) in this database now."""
     return _locks(conn, _JOBS, names)
@@ -124,14 +132,14 @@ def present(conn: Connection, kinds: Sequence[str]) -> frozenset[str]:
     return _locks(conn, _PRESENCE, kinds)[0]
 
 
-def share_routing(conn: Connection) -> None:
-    """Keeps everybody from linking resources until this transaction ends, so that routes stay valid."""
-    conn.execute("SELECT pg_advisory_xact_lock_shared(%s)", (_ROUTING,))
+def hold_capture(conn: Connection) -> None:
+    """Keeps everybody from capturing a batch until this transaction ends; waits for the one under way.
 
-
-def change_routing(conn: Connection) -> None:
-    """Keeps batches from being captured until this transaction ends; waits for the one under way."""
-    conn.execute("SELECT pg_advisory_xact_lock(%s)", (_ROUTING,))
+    A batch takes it too, so two captures give the same rows as one: what a payload means depends on others
+    that state the same facts, name the same entities or had the same body before. So does whoever links
+    resources or puts deliveries back into the queue.
+    """
+    conn.execute("SELECT pg_advisory_xact_lock(%s)", (_CAPTURE,))
 
 
 def hold_budget(conn: Connection, provider: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any, LiteralString
 import msgspec
 
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.locks import change_routing
+from lightfast_pipelines.store.locks import hold_capture
 from lightfast_pipelines.store.significance import THRESHOLD
 
 ContentKey = tuple[int, str]
@@ -248,7 +248,7 @@ def close_questions(
     """
     if not questions:
         return 0
-    change_routing(conn)
+    hold_capture(conn)
     closed = conn.execute(
         """
         UPDATE lightfast.observation_facts o SET question_hash = NULL

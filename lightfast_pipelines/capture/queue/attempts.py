@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
+from lightfast_pipelines.capture.queue.claims import hold_queued
 from lightfast_pipelines.capture.raw_payloads import RawPayload, load_raw_payloads
 from lightfast_pipelines.inbox.faults import describe_error
 from lightfast_pipelines.store.database import Connection
@@ -41,6 +42,7 @@ def begin(conn: Connection, raws: Sequence[RawPayload]) -> None:
 
 def take_back(conn: Connection, raws: Sequence[RawPayload]) -> None:
     """Takes back the attempt under way: no payload was at fault."""
+    hold_queued(conn, [raw.id for raw in raws])
     _count(conn, raws, -1)
     conn.commit()
 

@@ -28,6 +28,7 @@ from lightfast_pipelines.capture.queue.attempts import (
     take_back,
     waits_again,
 )
+from lightfast_pipelines.capture.queue.claims import hold_queued
 from lightfast_pipelines.capture.queue.dead_letters import dead_letters
 from lightfast_pipelines.capture.queue.taking import take, take_again
 from lightfast_pipelines.capture.raw_payloads import RawPayload
@@ -36,6 +37,7 @@ from lightfast_pipelines.capture.writers.outcomes import write_outcomes
 from lightfast_pipelines.inbox.disk_room import disk_is_full
 from lightfast_pipelines.inbox.faults import describe_error, is_fault_of_payload
 from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.locks import hold_capture, is_awaited
 from lightfast_pipelines.store.meanwhile import meanwhile
 from lightfast_pipelines.store.time_limit import OutOfTime, TimeLimit, within
 
@@ -113,8 +115,8 @@ def capture(  # noqa: PLR0913 - limits and collaborators, all passed by name
     further batch after `max_bytes`.
 
     Calls `progress` with the number of payloads after each batch. `kept` avoids reading earlier occurrences
-    again: pass the same object to every call on one database. Returns early after a batch that ran out of
-    time, so that a run that waits for its turn gets it.
+    again: pass the same object to every call on one database. Returns early, so that a run that waits for
+    its turn gets it: after a batch that ran out of time, and while one waits.
     """
     started = time.perf_counter()
     report = CaptureReport()
@@ -132,7 +134,7 @@ def capture(  # noqa: PLR0913 - limits and collaborators, all passed by name
                 progress(sum(len(result.raw_ids) for result in results))
             if batches.ran_out_of_time and report.deliveries:
                 break
-            if batches.is_slice_full:
+            if batches.is_slice_full or (report.deliveries and is_awaited(conn, "capture")):
                 break
     finally:
         batches.give_back()
@@ -268,7 +270,9 @@ class _Batches:
                 within(self._conn, self._seconds([*raws, *self._following])),
                 meanwhile(self._conn, self._ahead.step),
             ):
-                result = capture_batch(self._conn, raws, self._now, self._kept, readings)
+                result = capture_batch(
+                    self._conn, raws, self._now, self._kept, readings, from_queue=True
+                )
             with meanwhile(self._conn, self._ahead.step):
                 self._conn.commit()
         except Exception as error:
@@ -330,6 +334,11 @@ class _Batches:
         except (OutOfTime, psycopg.errors.QueryCanceled):
             self._conn.rollback()
             outcomes = dead_letters(self._conn, raw, reason, is_safe=False)
+        hold_capture(self._conn)
+        if not hold_queued(self._conn, [raw.id]):
+            # Another session has captured it meanwhile.
+            self._conn.rollback()
+            return BatchResult((), Counter(), {}, [])
         write_outcomes(self._conn, [raw.id], outcomes, self._now)
         self._conn.commit()
         return BatchResult(

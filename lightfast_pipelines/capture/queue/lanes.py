@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lightfast_pipelines.capture.queue.claims import hold_queued
 from lightfast_pipelines.capture.raw_payloads import (
     RawPayload,
     body_sizes,
@@ -61,6 +62,7 @@ def look(conn: Connection, rows: int = LOOK_ROWS) -> int:
     if not newest:
         return 0
     oldest = [row[0] for row in conn.execute(_OLDEST, (half,))]
+    hold_queued(conn, [*newest, *oldest])
     settled = {row[0] for row in conn.execute(_BY_OUTCOME, ([*newest, *oldest],))}
     chosen: list[int] = []
     for ids in (newest, oldest):
@@ -69,7 +71,9 @@ def look(conn: Connection, rows: int = LOOK_ROWS) -> int:
     # The lane is set before the payload is read: one that ends the process is not looked at again.
     _set(conn, dict.fromkeys(chosen, UNREADABLE))
     conn.commit()
-    _set(conn, _read_lanes(conn, load_raw_payloads(conn, dict.fromkeys(chosen, 0))))
+    lanes = _read_lanes(conn, load_raw_payloads(conn, dict.fromkeys(chosen, 0)))
+    hold_queued(conn, lanes)
+    _set(conn, lanes)
     conn.commit()
     return len(settled) + len(chosen)
 

@@ -176,7 +176,7 @@ def _locked(conn: Connection, chosen: Sequence[int]) -> list[RawPayload]:
     rows = conn.execute(
         """
         SELECT raw_payload_id, attempts FROM lightfast.raw_queue
-        WHERE raw_payload_id = ANY(%s) FOR UPDATE
+        WHERE raw_payload_id = ANY(%s) ORDER BY raw_payload_id FOR UPDATE
         """,
         (list(chosen),),
     )

@@ -96,7 +96,7 @@ def ensure_identities(conn: Connection, facts: Sequence[Fact]) -> EnsuredIdentit
     }
     new = [key for key in keys if key not in ids]
     created = dict(zip(new, next_ids(conn, "actor_identities", len(new)), strict=True))
-    # One capture runs at a time, so nobody else creates the same ones.
+    # The batch holds the capture lock, so nobody else creates the same ones.
     insert_rows(
         conn,
         "actor_identities",
@@ -124,6 +124,16 @@ def load_mentioned(conn: Connection, observations: Iterable[int]) -> list[int]:
         (wanted,),
     )
     return [row[0] for row in rows]
+
+
+def hold_identities(conn: Connection, identities: Iterable[int]) -> None:
+    """Locks these identities in the order in which `people/` locks them, before any of them changes."""
+    conn.execute(
+        """
+        SELECT FROM lightfast.actor_identities WHERE id = ANY(%s) ORDER BY id FOR UPDATE
+        """,
+        (list(identities),),
+    )
 
 
 def write_identity_mentions(
@@ -227,10 +237,17 @@ def _update(conn: Connection, mentions: Sequence[_DatedMention], *, start_over: 
     by_identity: dict[int, list[tuple[datetime, str, IdentityMention]]] = defaultdict(list)
     for identity, occurred_at, source_id, mention in mentions:
         by_identity[identity].append((occurred_at, source_id, mention))
-    updated = [
-        (identity, *_columns(_add_to(stated.get(identity, {}), dated)))
-        for identity, dated in sorted(by_identity.items())
-    ]
+    updated: list[tuple[object, ...]] = []
+    changed: list[int] = []
+    for identity, dated in sorted(by_identity.items()):
+        before = stated.get(identity, {})
+        fields = _add_to(dict(before), dated)
+        if start_over or fields != before:
+            changed.append(identity)
+            updated.append((identity, *_columns(fields)))
+    if not updated:
+        return
+    hold_identities(conn, changed)
     conn.execute(
         """
         UPDATE lightfast.actor_identities i SET

@@ -110,9 +110,15 @@ def test_reprocessing_takes_every_delivery_of_its_days_and_no_other(conn: Connec
     assert count(conn, "observations") == 6
 
 
+@pytest.mark.parametrize(("slice_rows", "batch_rows"), [(2, 500), (2_000, 2)])
 def test_reprocessing_lets_a_run_in_that_waits_for_its_turn(
-    database: Database, conn: Connection, monkeypatch: pytest.MonkeyPatch
+    database: Database,
+    conn: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    slice_rows: int,
+    batch_rows: int,
 ) -> None:
+    monkeypatch.setattr(session, "SLICE_ROWS", slice_rows)
     link(conn)
     arrive(conn, DAYS)
     seen: list[int] = []
@@ -126,6 +132,6 @@ def test_reprocessing_lets_a_run_in_that_waits_for_its_turn(
         waiter.start()
         while not job_locks(watcher, ["capture"])[1]:
             watcher.rollback()
-        reprocess(conn, DAYS, batch_rows=500)
+        reprocess(conn, DAYS, batch_rows=batch_rows)
     waiter.join(timeout=30)
-    assert seen == [4], "after the first slice of two, not after the last"
+    assert seen == [4], "after the first two, not after the last"
