@@ -37,6 +37,7 @@ BENCHMARKS = (
     Benchmark("growth", quick=("--sizes", "10000", "60000", "--deliveries", "1500")),
     Benchmark("queries", quick=("--observations", "100000", "--rounds", "5")),
     Benchmark("idle", quick=("--minutes", "5")),
+    Benchmark("sizes"),
     Benchmark("latency", quick=("--seconds", "60")),
     Benchmark(
         "receiver",
