@@ -153,6 +153,39 @@ def _measured_process(database: Database) -> dict[str, Any]:
         return report | {"server_seconds": spent, "cpu_by_stage": stages.cpu}
 
 
+def _measured_run(database: Database) -> dict[str, Any]:
+    """What a run of the job `memory` does: captures, embeds and clusters all that waits, and no more."""
+    from datetime import UTC, datetime
+
+    from lightfast_pipelines.capture.queue.batches import capture
+    from lightfast_pipelines.clustering.provisional import assign_provisional
+    from lightfast_pipelines.embedding.pgvector import PgVectorIndex
+    from lightfast_pipelines.embedding.stage import embed_pending
+    from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
+
+    rows, embedder, spent = settings().run_rows, WordLlamaEmbedder(), dict[str, float]()
+    with database.connect(autocommit=True) as watching, database.connect() as conn:
+        stages = _CountingStages(watching)
+        stages.stage("capture")
+        captured = capture(
+            conn,
+            days=None,
+            max_rows=rows,
+            batch_rows=settings().batch_rows,
+            now=datetime.now(UTC),
+        )
+        conn.commit()
+        spent["capture"] = captured.seconds
+        stages.stage("embeddings")
+        spent["embeddings"] = embed_pending(
+            conn, embedder, PgVectorIndex(conn), max_rows=rows
+        ).seconds
+        stages.stage("clusters")
+        spent["clusters"] = assign_provisional(conn, max_rows=rows).seconds
+        stages.stage("end")
+    return {"deliveries": captured.deliveries, "stages": spent, "cpu_by_stage": stages.cpu}
+
+
 def _unavoidable(database: Database) -> dict[str, Any]:
     with database.connect() as conn:
         return {"decoding": asdict(decode_bodies(conn)), "embedder": asdict(embed_texts(conn))}
@@ -166,6 +199,8 @@ def run_step(url: str, step: str, path: Path) -> None:
             report = ingest_file(database, path)
         case "process":
             report = _measured_process(database)
+        case "run":
+            report = _measured_run(database)
         case _:
             report = _unavoidable(database)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -266,7 +301,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.capture", description=__doc__)
     parser.add_argument("files", nargs="*", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--step", choices=["ingest", "process", "floor"], help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--step", choices=["ingest", "process", "run", "floor"], help=argparse.SUPPRESS
+    )
     parser.add_argument("--url", help=argparse.SUPPRESS)
     add_json_option(parser)
     arguments = parser.parse_args()

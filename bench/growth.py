@@ -3,7 +3,9 @@
 Histories of several sizes are grown (`bench/grown.py`), and into the large workspace of each the same new
 deliveries come: what a recorded history has after those that the grown one was made of, for one of its
 repositories, by people of whom some are known. The figure is the rate at the largest size over that at the
-smallest, for the whole and by stage. The sizes take turns, so that a busy minute does not hit one alone.
+smallest, for what a run does at once and by stage. The sizes take turns, so that a busy minute does not hit
+one alone. The scheduled stages decide a whole workspace or organisation again, which a million observations
+would make long: `--scheduled-up-to` says up to which size they are measured.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bench.capture import ingest_file, run_in_child
 from bench.corpus import CORPUS, deliveries
@@ -29,6 +32,7 @@ from lightfast_pipelines.embedded_postgres import EmbeddedPostgres, Lease
 from lightfast_pipelines.store.database import Database
 
 LEAST_RATE = 0.8
+WARM_UP = 200
 # What a run of the job `memory` does as soon as deliveries wait; the other stages have schedules of their
 # own, and decide the whole of a workspace or an organisation again.
 AT_ONCE = ("capture", "embeddings", "clusters")
@@ -52,39 +56,40 @@ class Size:
                 spent.setdefault(stage, []).append(value)
 
 
-def arrive(size: Size, number: int, file: Path, options: argparse.Namespace) -> None:
-    """A round: deliveries for the next repository of the large workspace are ingested and processed."""
-    grown = size.grown
-    copies = [copy for copy in grown.copies if copy.slug == grown.newest.slug]
-    copy = copies[number % len(copies)]
-    new = itertools.islice(
-        deliveries(file), options.seed_deliveries, options.seed_deliveries + options.deliveries
-    )
+def arrive(size: Size, first: int, count: int, options: argparse.Namespace) -> dict[str, Any]:
+    """The next deliveries for a repository of the large workspace are ingested and processed."""
+    grown, copy = size.grown, size.grown.newest
+    first += options.seed_deliveries
     url = size.lease.url(database="lightfast", user="lightfast_migrator")
     with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as lines:
-        for line in new:
+        for line in itertools.islice(deliveries(options.file), first, first + count):
             changed = delivery_of(line, copy, grown.repository, grown.shared)
             lines.write(json.dumps(changed) + "\n")
         lines.flush()
         path = Path(lines.name)
         ingest_file(Database(address=url), path, copy.slug, copy.org_id)
-        done = run_in_child(url, "process", path)
-    size.add(done["stages"], done["cpu_by_stage"])
+        is_whole = size.wanted <= options.scheduled_up_to
+        done = run_in_child(url, "process" if is_whole else "run", path)
+    spent = sum(done["stages"].values())
     print(
-        f"{size.wanted:,}: {done['deliveries']:,} deliveries in {done['seconds']:.1f} s",
+        f"{size.wanted:,}: {done['deliveries']:,} deliveries in {spent:.1f} s",
         file=sys.stderr,
         flush=True,
     )
+    return done
 
 
 def report_of(sizes: list[Size], count: int) -> Report:
     report = Report("growth")
-    small, large = sizes[0], sizes[-1]
-    for stage in small.seconds:
+    for stage in sizes[0].seconds:
+        measured = [size for size in sizes if stage in size.seconds]
+        small, large = measured[0], measured[-1]
+        if small is large:
+            continue
         if max(statistics.median(size.seconds[stage]) for size in (small, large)) < 0.05:
             continue
         for what, least in (("seconds", LEAST_RATE if stage == RUN else None), ("cpu", None)):
-            taken = [getattr(size, what)[stage] for size in sizes]
+            taken = [getattr(size, what)[stage] for size in measured]
             report.add(
                 Measurement.of(
                     f"{stage}: rate at {large.wanted:,} / at {small.wanted:,}"
@@ -97,7 +102,7 @@ def report_of(sizes: list[Size], count: int) -> Report:
             )
         points = [
             (size.grown.observations, count / max(statistics.median(size.seconds[stage]), 1e-9))
-            for size in sizes
+            for size in measured
         ]
         report.curves.append(
             Curve("growth", stage, points, x="observations before", y="deliveries a second")
@@ -113,8 +118,15 @@ def report_of(sizes: list[Size], count: int) -> Report:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.growth", description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
-    parser.add_argument("--deliveries", type=int, default=3_000, help="new ones in each round")
+    parser.add_argument("--deliveries", type=int, default=3_000, help="new ones, in all rounds")
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument(
+        "--scheduled-up-to",
+        type=int,
+        default=100_000,
+        metavar="N",
+        help="also run the stages with schedules of their own on histories of at most this size",
+    )
     parser.add_argument("--file", type=Path, default=CORPUS / "ipython.jsonl.gz")
     parser.add_argument("--seed-deliveries", type=int, default=SEED_DELIVERIES)
     parser.add_argument("--views", nargs="+", choices=ALL_VIEWS, default=list(ALL_VIEWS))
@@ -134,10 +146,15 @@ def main() -> int:
             print(f"grown to {grown.observations:,} observations", file=sys.stderr, flush=True)
             server = EmbeddedPostgres(home, idle_seconds=5)
             sizes.append(Size(wanted, grown, servers.enter_context(server.acquire())))
+        # The first time, the scheduled stages also do what the rows of a grown history leave to them.
+        for size in sizes:
+            arrive(size, 0, WARM_UP, options)
+        each = options.deliveries // options.rounds
         for number in range(options.rounds):
             for size in sizes:
-                arrive(size, number, options.file, options)
-    return finish(report_of(sizes, options.deliveries), options.json)
+                done = arrive(size, WARM_UP + number * each, each, options)
+                size.add(done["stages"], done["cpu_by_stage"])
+    return finish(report_of(sizes, each), options.json)
 
 
 if __name__ == "__main__":
