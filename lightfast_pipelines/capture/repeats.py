@@ -17,8 +17,10 @@ from msgspec import structs
 from lightfast_pipelines.capture.raw_payloads import RawPayload, load_raw_payloads
 from lightfast_pipelines.capture.reading import ReadPayload, read_payloads
 from lightfast_pipelines.capture.routing import RoutedPayloads
+from lightfast_pipelines.capture.writers.rows import columns_of
 from lightfast_pipelines.domain.events import Filtered, Lifecycle
 from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.staging import array_of
 
 REPEATED = "the same body was received before"
 
@@ -170,7 +172,7 @@ def _load_first_receipts(
                p.received_at, p.delivery_id, p.id
         FROM ours o JOIN lightfast.raw_payloads p ON p.id = o.raw_payload_id
         """,
-        (*(list(column) for column in columns), list(raws)),
+        (*map(array_of, columns), list(raws)),
         binary=True,
     )
     return {(row[0], row[1], row[2], row[3]): (row[4], row[5], row[6]) for row in rows}
@@ -186,13 +188,12 @@ def _delete_first_receipts(conn: Connection, occasions: Sequence[_Occasion]) -> 
             WHERE f.body_sha256 = k.body_sha256 AND f.provider = k.provider
               AND f.verified_for = k.verified_for AND f.workspace_id IS NOT DISTINCT FROM k.workspace_id
             """,
-            [list(column) for column in zip(*occasions, strict=True)],
+            columns_of(occasions),
         )
 
 
 def _store_first_receipts(conn: Connection, first: Mapping[_Occasion, int]) -> None:
     if first:
-        columns = [list(column) for column in zip(*first, strict=True)]
         conn.execute(
             """
             INSERT INTO lightfast.first_receipts
@@ -201,7 +202,7 @@ def _store_first_receipts(conn: Connection, first: Mapping[_Occasion, int]) -> N
             ON CONFLICT (body_sha256, provider, verified_for, workspace_id)
             DO UPDATE SET raw_payload_id = excluded.raw_payload_id
             """,
-            [*columns, list(first.values())],
+            [*columns_of(first), array_of([*first.values()])],
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Sequence
+from datetime import date, datetime
 from typing import Any
 
 from lightfast_pipelines.store.database import Connection
@@ -39,11 +40,26 @@ def copy_rows(
             copy.write_row(row)
 
 
-def text_array(texts: Sequence[str]) -> str:
-    """The texts as Postgres writes an array, for a column of a copy; much faster than adapting a list."""
-    if not texts:
-        return "{}"
-    return "{" + ",".join(f'"{_escaped(text)}"' for text in texts) + "}"
+def array_of(values: Sequence[Any]) -> str | list[Any]:
+    """The values as Postgres writes an array, for a parameter with a cast or a column of a copy.
+
+    psycopg adapts a list value by value, which took a twentieth of the time of a capture. It is left the
+    values of other types.
+    """
+    kinds = {type(value) for value in values}
+    if kinds == {int}:
+        return "{" + ",".join(map(str, values)) + "}"
+    if kinds == {bytes}:
+        return "{" + ",".join(rf'"\\x{value.hex()}"' for value in values) + "}"
+    if kinds <= _TEXTS:
+        return (
+            "{" + ",".join("NULL" if v is None else f'"{_escaped(str(v))}"' for v in values) + "}"
+        )
+    return list(values)
+
+
+# What Postgres reads as Python writes it.
+_TEXTS = {str, int, float, datetime, date, type(None)}
 
 
 def _escaped(text: str) -> str:

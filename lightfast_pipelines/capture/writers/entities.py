@@ -14,7 +14,7 @@ from lightfast_pipelines.capture.writers.rows import columns_of, insert_rows, ne
 from lightfast_pipelines.capture.writers.stub_names import WorkspaceKey
 from lightfast_pipelines.domain.key_categories import category_of
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.staging import text_array
+from lightfast_pipelines.store.staging import array_of
 
 StatedText = tuple[datetime, str, str]
 """Time, source_id, text."""
@@ -119,7 +119,7 @@ def _values(numbers: Numbers) -> tuple[object, ...]:
         len(numbers.observations),
         *(value[2], value[0], value[1]),
         *(url[2], url[0], url[1]),
-        text_array(sorted(numbers.aliases)),
+        array_of(sorted(numbers.aliases)),
     )
 
 

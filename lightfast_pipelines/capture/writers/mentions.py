@@ -32,7 +32,7 @@ from lightfast_pipelines.capture.writers.stub_timelines import Stub, stub_of
 from lightfast_pipelines.capture.writers.stubs import Resolved, count_again, resolve
 from lightfast_pipelines.domain.key_categories import is_stub
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.staging import text_array
+from lightfast_pipelines.store.staging import array_of
 
 _COMMIT = "github:commit:"
 
@@ -259,9 +259,9 @@ def _write_rows(
     for key, entity in entities.items():
         *values, aliases = changed.added[key]
         if entity is not None:
-            named.append((*key, entity, *values, text_array(aliases)))
+            named.append((*key, entity, *values, array_of(aliases)))
         else:
-            unclaimed.append((*key, workspaces[key[0]], *values, text_array(aliases)))
+            unclaimed.append((*key, workspaces[key[0]], *values, array_of(aliases)))
     values_of = EntityMention._fields
     insert_rows(conn, "observation_entities", (*_MENTION_KEY, "entity_id", *values_of), named)
     insert_rows(conn, "candidate_mentions", (*_MENTION_KEY, "workspace_id", *values_of), unclaimed)

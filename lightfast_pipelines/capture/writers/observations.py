@@ -12,7 +12,7 @@ from lightfast_pipelines.capture.writers.actor_identities import IdentityKey
 from lightfast_pipelines.capture.writers.rows import columns_of, delete_rows
 from lightfast_pipelines.domain.events import Account
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.staging import stage
+from lightfast_pipelines.store.staging import array_of, stage
 
 _COLUMNS = (
     "external_id",
@@ -112,9 +112,9 @@ def _row(fact: Fact, identities: Mapping[IdentityKey, int]) -> tuple[object, ...
         statement.title,
         statement.content,
         enriched.category,
-        list(enriched.topics),
+        array_of(enriched.topics),
         enriched.significance_score,
-        list(enriched.significance_factors),
+        array_of(enriched.significance_factors),
         _json.encode(references).decode(),
         _json.encode(dict(statement.metadata)).decode(),
         fact.rule_version,

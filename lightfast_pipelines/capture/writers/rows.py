@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from lightfast_pipelines.store.database import Connection
-from lightfast_pipelines.store.staging import copy_rows
+from lightfast_pipelines.store.staging import array_of, copy_rows
 
 RowKey = TypeVar("RowKey", bound=tuple[Any, ...])
 Row = TypeVar("Row")
@@ -37,9 +37,9 @@ def differences(
     return Differences(removed, added)
 
 
-def columns_of(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
-    """The rows as one list per column, for `unnest`; there must be at least one row."""
-    return [list(column) for column in zip(*rows, strict=True)]
+def columns_of(rows: Iterable[Sequence[Any]]) -> list[str | list[Any]]:
+    """The rows as one array per column, for `unnest` with a cast; there must be at least one row."""
+    return [array_of(column) for column in zip(*rows, strict=True)]
 
 
 def delete_rows(
