@@ -22,16 +22,12 @@ class CategoryModel:
 
     def choose(self, title: str, paths: Sequence[str] | None) -> tuple[str, float]:
         """The category and its probability; `other` without any evidence."""
-        sums = list(self.bias)
-        has_evidence = False
-        for name in features(title, paths):
-            weights = self.weights.get(name)
-            if weights is not None:
-                has_evidence = has_evidence or name.startswith(_EVIDENCE)
-                # Whole numbers have the same sum in any order.
-                sums = [total + weight for total, weight in zip(sums, weights, strict=True)]
-        if not has_evidence:
+        known = [name for name in features(title, paths) if name in self.weights]
+        if not any(name.startswith(_EVIDENCE) for name in known):
             return "other", 0.0
+        # Whole numbers have the same sum in any order.
+        rows = [self.weights[name] for name in known]
+        sums = list(map(sum, zip(self.bias, *rows, strict=True)))
         best = max(sums)
         odds = sum([math.exp((total - best) / 100) for total in sums])
         return LEARNED[sums.index(best)], 1 / odds

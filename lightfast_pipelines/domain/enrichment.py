@@ -115,7 +115,7 @@ def _edges(edges: Iterable[Edge]) -> tuple[Edge, ...]:
         identity = (edge.subject.key, edge.type, edge.object.key)
         if identity not in best or edge.confidence > best[identity].confidence:
             best[identity] = edge
-    if len(best) < 2:
+    if len(best) < 2 or all(edge.type != "references" for edge in best.values()):
         return tuple(best.values())
     stronger: set[tuple[str, str]] = set()
     for edge in best.values():

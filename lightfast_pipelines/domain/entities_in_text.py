@@ -28,6 +28,12 @@ _LOGIN = re.compile(
     r"(?<![\w.@/+`-])@([A-Za-z0-9](?:[A-Za-z0-9]|-(?=[A-Za-z0-9])){0,38})(?![\w/(@-])(?!\.\w)"
 )
 
+# What every match of the patterns above contains. They begin with a look at what is before, so they are tried at
+# each character; these are found at once.
+_IN_ENDPOINT = re.compile(r"(?:GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS)\s{1,4}/")
+_IN_CONFIG = re.compile(r"_(?<=[A-Z0-9]_)[A-Z0-9]")
+_IN_FILE = re.compile(r"/[\w.+-]{1,100}\.[a-z]")
+
 _NOISE_CONFIG = re.compile(
     r"^(?:HTTP_\d+\w*|UTF_\d+|ISO_\d\w*|SHA_?\d+|X86_64|AMD_?64|ARM_?64|[A-Z]_[A-Z]|.{61,})$"
 )
@@ -45,14 +51,14 @@ _MAX_TEXT = 50_000
 
 
 def _endpoints(text: str) -> Iterator[tuple[re.Match[str], Thing, float]]:
-    for match in _ENDPOINT.finditer(text):
+    for match in _ENDPOINT.finditer(text) if _IN_ENDPOINT.search(text) else ():
         path = match[2].split("?", 1)[0].split("#", 1)[0].rstrip(".,;:!*_")
         if any(letter.isalpha() for letter in path):
             yield match, Thing(keys.endpoint(match[1], path), f"{match[1]} {path}"), 0.95
 
 
 def _configs(text: str) -> Iterator[tuple[re.Match[str], Thing, float]]:
-    for match in _CONFIG.finditer(text):
+    for match in _CONFIG.finditer(text) if _IN_CONFIG.search(text) else ():
         if not _NOISE_CONFIG.match(match[1]):
             yield match, Thing(keys.config(match[1]), match[1]), 0.85
 
@@ -64,7 +70,7 @@ def _errors(text: str) -> Iterator[tuple[re.Match[str], Thing, float]]:
 
 
 def _files(text: str) -> Iterator[tuple[re.Match[str], Thing, float]]:
-    for match in _FILE.finditer(text):
+    for match in _FILE.finditer(text) if _IN_FILE.search(text) else ():
         path = match[1]
         first = path.split("/", 1)[0]
         if first.startswith("www.") or first.endswith((".com", ".org", ".io", ".net", ".dev")):

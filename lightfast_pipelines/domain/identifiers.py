@@ -49,6 +49,10 @@ _LISTED = re.compile(r"(?<![\w/.@#-])[A-Za-z0-9]{1,20}-[1-9]\d{0,8}/$")
 _PARTS_OF_BRANCH = re.compile(r"[/_-]")
 _KEY = re.compile(r"(?=\d*[A-Za-z])[A-Za-z0-9]{1,20}")
 _NUMBER = re.compile(r"[1-9]\d{0,8}")
+# What every match of the patterns above contains. A hyphen is found at once, while a pattern that may begin with
+# any letter is tried at each of them.
+_IN_IDENTIFIER = re.compile(r"-(?<=[A-Z0-9]-)[1-9A-Z]")
+_IN_CANDIDATE = re.compile(r"-(?<=[A-Za-z0-9]-)[1-9]")
 
 # Upper-case names with a number that are never issues.
 _NO_TEAMS = (
@@ -86,6 +90,8 @@ def find_identifiers(text: str) -> Iterator[Named]:
         yield Named(start, match.end(), Thing(key, identifier, address), "url")
     for start, end, thing in find_addresses(text):
         yield Named(start, end, thing, "url")
+    if _IN_IDENTIFIER.search(text) is None:
+        return
     for match in _IDENTIFIER.finditer(text):
         if match["team"] not in _NO_TEAM:
             name = match["name"]
@@ -109,7 +115,7 @@ def find_candidates(text: str) -> Iterator[Named]:
     `kind` is `plain` for the usual form of an identifier (`K8S-12`), `unlikely` for a form that mostly
     means something else (`eng-12`, `UTF-8`), and `address` for an address.
     """
-    for match in _CANDIDATE.finditer(text):
+    for match in _CANDIDATE.finditer(text) if _IN_CANDIDATE.search(text) else ():
         start, name, team = match.start(), match["name"].upper(), match["team"]
         if text[start - 1 : start] == "/" and not _LISTED.search(text, max(0, start - 40), start):
             continue

@@ -26,6 +26,8 @@ _URL = re.compile(
     r"|(?P<commit>commits?)/(?P<sha>[0-9a-f]{7,40}))(?!\w)",
     re.IGNORECASE,
 )
+# What every such address contains, which is found at once.
+_IN_URL = re.compile(r"/(?:issues|pulls?|discussions|commits?)/[0-9a-f]", re.IGNORECASE)
 _LINK_TEXT = re.compile(r"\[(?:[\w./-]{0,140}#|GH-)\d{1,9}\]\($", re.IGNORECASE)
 _IN_LINK_TEXT = re.compile(r"[^\[\]\n]{0,200}\]\(|</a>")
 
@@ -164,7 +166,7 @@ def find_references(text: str, scope: TextScope | None) -> list[TextReference]:
             for m in _GH.finditer(text)
             if not _IN_LINK_TEXT.match(text, m.end())
         )
-    if "://" in text or "github.com/" in text:
+    if ("://" in text or "github.com/" in text) and _IN_URL.search(text):
         references += _urls(text, scope)
     if "-" in text or "/issues/" in text:
         identified = [TextReference(*reference) for reference in find_identifiers(text)]

@@ -65,13 +65,14 @@ class Withdrawn:
 
     def __init__(self, text: str) -> None:
         lowered = text.lower()
+        has_revert = "revert" in lowered
         self.headlines: tuple[Headline, ...] = ()
-        if any(word in lowered for word in ("revert", "apply", "land", "back")):
+        if has_revert or "apply" in lowered or "land" in lowered or "back" in lowered:
             self.headlines = tuple(_headlines(text))
         spans = [(headline.start, headline.end) for headline in self.headlines]
         if '"' in text or "“" in text or "~~" in text:
             spans += (match.span() for match in _QUOTED.finditer(text))
-        if self.headlines or _REVERTING.search(text):
+        if self.headlines or (has_revert and _REVERTING.search(text)):
             spans += ((match.start(), len(text)) for match in _ORIGINAL_TEXT.finditer(text))
             spans += _undone_sections(text, self.headlines)
         # For each start of a span, the furthest end of the spans up to there.

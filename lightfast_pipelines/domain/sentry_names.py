@@ -52,6 +52,10 @@ _NAME = re.compile(
     r"(?!\w)(?!-\w)(?!\.\d)",
     re.IGNORECASE | re.ASCII,
 )
+# What every such name contains: a hyphen is found at once, a letter at each place.
+_IN_NAME = re.compile(
+    r"-(?<=\w-)[1-9A-HJKMNP-TV-Za-hjkmnp-tv-z][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{0,6}(?!\w)", re.ASCII
+)
 _PARTS = re.compile(r"[/_-]")
 _NUMBER_PART = re.compile(r"(?=.*\d)[1-9A-HJKMNP-TV-Z][0-9A-HJKMNP-TV-Z]{0,6}", re.IGNORECASE)
 _MOST_PARTS_OF_SLUG = 4
@@ -69,7 +73,7 @@ class Candidate(NamedTuple):
 
 def find_short_ids(text: str) -> Iterator[Candidate]:
     """Every word in the form of a short id: `MY-APP-2-1A`, `SHOP-AB`, `shop-1a`."""
-    for match in _NAME.finditer(text):
+    for match in _NAME.finditer(text) if _IN_NAME.search(text) else ():
         name = match["name"]
         has_digit = any(letter.isdigit() for letter in match["number"])
         is_plain = match["said"] is not None or (name == name.upper() and has_digit)

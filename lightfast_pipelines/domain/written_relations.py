@@ -223,7 +223,10 @@ def _commits_of(statement: Statement, text: str, covered: str, withdrawn: Withdr
     edges: list[Edge] = []
     mentions: list[Mention] = []
     taken: set[str] = set()
-    commits = [("reverts", *reverted) for reverted in _reverted_commits(covered, withdrawn)]
+    lowered = covered.lower()
+    commits: list[tuple[str, str, int, int]] = []
+    if "revert" in lowered or "roll" in lowered or "back" in lowered:
+        commits += (("reverts", *reverted) for reverted in _reverted_commits(covered, withdrawn))
     if "cherry" in covered:
         picked = _CHERRY_PICKED.finditer(covered)
         commits += (("cherry_picks", match[1], match.start(), match.end()) for match in picked)
