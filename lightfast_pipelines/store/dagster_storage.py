@@ -60,7 +60,7 @@ def dagster_storage(database: Database) -> Iterator[Connection | None]:
 def delete_old(conn: Connection, before: datetime, *, at_most: int, page: int = 2_000) -> Deleted:
     """Deletes at most `at_most` rows of each kind from before `before`. Commits after each page."""
     parameters = {"before": _naive(before), "of_assets": list(_OF_ASSETS)}
-    parameters |= {"first": _first_event_since(conn, before)}
+    parameters |= {"first": _first_since(conn, "event_logs", "timestamp", before)}
     return Deleted(
         *(
             _by_pages(conn, query, parameters, at_most, page)
@@ -102,19 +102,22 @@ _CHECK_RESULTS: LiteralString = """
 
 def load_of_dagster(conn: Connection, now: datetime) -> LoadOfDagster:
     """Reads the ends of the tables only, whatever their size."""
-    first = _first_event_since(conn, now - timedelta(days=1))
+    since = now - timedelta(days=1)
     row = conn.execute(
         """
         SELECT
-          (SELECT count(*) FROM runs WHERE create_timestamp >= %(since)s),
-          (SELECT greatest(coalesce(max(id), 0) - %(first)s + 1, 0) FROM event_logs),
+          (SELECT greatest(coalesce(max(id), 0) - %(run)s + 1, 0) FROM runs),
+          (SELECT greatest(coalesce(max(id), 0) - %(event)s + 1, 0) FROM event_logs),
           (SELECT coalesce(avg(pg_column_size(e.*)), 0)
            FROM (SELECT * FROM event_logs ORDER BY id DESC LIMIT 1000) e),
           (SELECT sum(pg_total_relation_size(oid)) FROM pg_catalog.pg_class
            WHERE relkind = 'r' AND relnamespace =
              (SELECT relnamespace FROM pg_catalog.pg_class WHERE oid = 'event_logs'::regclass))
         """,
-        {"since": _naive(now - timedelta(days=1)), "first": first},
+        {
+            "run": _first_since(conn, "runs", "create_timestamp", since),
+            "event": _first_since(conn, "event_logs", "timestamp", since),
+        },
     ).fetchone()
     conn.commit()
     assert row is not None
@@ -145,16 +148,18 @@ def _by_pages(
     return deleted
 
 
-def _first_event_since(conn: Connection, moment: datetime) -> int:
-    """Id of the first event at or after `moment`: by halving, as times have no index and ids grow with them."""
-    row = conn.execute("SELECT min(id), max(id) FROM event_logs").fetchone()
+def _first_since(
+    conn: Connection, table: LiteralString, time: LiteralString, moment: datetime
+) -> int:
+    """Id of the first row at or after `moment`: by halving, as times have no index and ids grow with them."""
+    row = conn.execute(f"SELECT min(id), max(id) FROM {table}").fetchone()
     if row is None or row[0] is None:
         return 0
     low, high = row[0], row[1] + 1
     while low < high:
         middle = (low + high) // 2
         event = conn.execute(
-            "SELECT id, timestamp FROM event_logs WHERE id >= %s ORDER BY id LIMIT 1", (middle,)
+            f"SELECT id, {time} FROM {table} WHERE id >= %s ORDER BY id LIMIT 1", (middle,)
         ).fetchone()
         if event is None or event[1] >= _naive(moment):
             high = middle

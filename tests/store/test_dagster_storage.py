@@ -13,7 +13,12 @@ import pytest
 
 from lightfast_pipelines.embedded_postgres import Lease
 from lightfast_pipelines.jobs.pruning import prune_runs
-from lightfast_pipelines.store.dagster_storage import Deleted, dagster_storage, delete_old
+from lightfast_pipelines.store.dagster_storage import (
+    Deleted,
+    dagster_storage,
+    delete_old,
+    load_of_dagster,
+)
 from lightfast_pipelines.store.database import Connection, Database
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -138,3 +143,25 @@ def test_the_limit_of_a_night_holds(storage: tuple[dg.DagsterInstance, Connectio
 def test_a_database_without_dagsters_tables_is_left_alone(database: Database) -> None:
     with dagster_storage(database) as conn:
         assert conn is None
+
+
+def test_the_load_counts_the_runs_and_events_of_the_last_day(
+    storage: tuple[dg.DagsterInstance, Connection],
+) -> None:
+    instance, conn = storage
+    for _ in range(3):
+        run(instance, "monday")
+    events = conn.execute("SELECT count(*), sum(pg_column_size(e.*)) FROM event_logs e").fetchone()
+    assert events is not None
+    load = load_of_dagster(conn, datetime.now(UTC))
+    assert load.runs_of_day == 3
+    assert round(load.event_bytes_of_day) == events[1]
+    assert load.size > events[1]
+    conn.execute(
+        "UPDATE runs SET create_timestamp = create_timestamp - interval '2 days' WHERE id < 3"
+    )
+    conn.execute("UPDATE event_logs SET timestamp = timestamp - interval '2 days' WHERE id < 10")
+    conn.commit()
+    later = load_of_dagster(conn, datetime.now(UTC))
+    assert later.runs_of_day == 1
+    assert later.event_bytes_of_day == pytest.approx(load.event_bytes_of_day * (1 - 9 / events[0]))
