@@ -315,12 +315,15 @@ ANALYSTS = (
         ),
     ),
     Question(
-        "who knows a file",
+        "who knows a file, by its latest mentions",
         "analyst",
         _sql(
             """
             SELECT p.author_name, count(*) FROM lightfast.entities e
-            JOIN lightfast.observation_entities m ON m.entity_id = e.id
+            CROSS JOIN LATERAL (
+              SELECT m.observation_id FROM lightfast.observation_entities m
+              WHERE m.entity_id = e.id ORDER BY m.observation_id DESC LIMIT 500
+            ) m
             JOIN lightfast.observation_people p ON p.observation_id = m.observation_id
             WHERE e.workspace_id = %(workspace)s AND e.key = %(file)s
             GROUP BY 1 ORDER BY 2 DESC LIMIT %(shown)s

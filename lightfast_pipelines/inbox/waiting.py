@@ -197,15 +197,16 @@ def _doubtful(conn: Connection) -> list[DoubtfulPairs]:
 
 
 def _stubs(conn: Connection, now: datetime) -> list[Stubs]:
-    bounds = [now - age for _, age in BANDS if age is not None]
+    bounds = sorted(now - age for _, age in BANDS if age is not None)
     rows = conn.execute(
         """
         SELECT split_part(key, ':', 1) || ':' || split_part(key, ':', 2),
-               (SELECT count(*) FROM unnest(%s::timestamptz[]) AS b (at) WHERE first_seen_at < b.at)::int,
+               cardinality(%(bounds)s::timestamptz[])
+                 - width_bucket(first_seen_at, %(bounds)s::timestamptz[]),
                count(*)::int
         FROM lightfast.entities WHERE is_stub GROUP BY 1, 2 ORDER BY 1, 2
         """,
-        (bounds,),
+        {"bounds": bounds},
     )
     return [Stubs(kind, BANDS[band][0], count) for kind, band, count in rows]
 

@@ -40,7 +40,7 @@ WHERE o.raw_payload_id = ANY(%(raw_ids)s) AND o.status = 'delivered'
 # Orphans would be among the latest rows: serial ids ascend.
 _OBSERVED = """
 SELECT 'observation ' || o.external_id
-FROM (SELECT id, external_id FROM lightfast.observation_facts ORDER BY id DESC LIMIT 20000) o
+FROM (SELECT id, external_id FROM lightfast.observation_facts ORDER BY id DESC LIMIT 10000) o
 -- Looked up one by one: a join reads all that was ever stated.
 WHERE (SELECT s.observation_id FROM lightfast.observation_sources s
        WHERE s.observation_id = o.id LIMIT 1) IS NULL
@@ -111,7 +111,7 @@ def delivered_without_observation(conn: Connection, raw_ids: Sequence[int]) -> B
 
 
 def observations_without_payload(conn: Connection) -> Breach:
-    """Observations among the newest 20,000 that no payload states."""
+    """Observations among the newest 10,000 that no payload states."""
     return _breach(conn, _OBSERVED)
 
 

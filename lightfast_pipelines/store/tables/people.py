@@ -134,7 +134,8 @@ doubtful_identities = Table(
         "What speaks for it: [{rule, kind, confidence, detail}], strongest first.",
         server_default=EMPTY_LIST,
     ),
-    Index("ix_doubtful_identities_org", "org_id", "confidence"),
+    # In the order in which they are listed.
+    Index("ix_doubtful_identities_org", "org_id", text("confidence DESC"), "id"),
     Index("ix_doubtful_identities_left", "left_identity_id"),
     Index("ix_doubtful_identities_right", "right_identity_id"),
     comment="Two identities that may be one person, for a person to decide: the most certain pairs of "
