@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -21,6 +23,7 @@ from lightfast_pipelines.store.locks import job_lock, job_locks
 from tests import poison
 from tests.arriving import arrive, count, link
 from tests.depth import size
+from tests.programs import Programs
 
 FIRST = date(2024, 5, 1)
 PENDING = {"lightfast/pending": "backlog"}
@@ -276,3 +279,35 @@ def test_a_run_succeeds_although_one_tenants_payloads_cannot_be_captured(
     dead = [letter.cause for letter in waiting_for_you(conn, now=datetime.now(UTC)).dead]
     assert all(any(reason in cause for cause in dead) for _, reason in poison.KINDS.values())
     assert materialized(result, "embeddings")
+
+
+# A run of a daemon that knows nothing of the other's.
+RUN = """
+import sys
+from datetime import date
+import dagster as dg
+from lightfast_pipelines.definitions import build_definitions
+from lightfast_pipelines.partitions import range_tags
+from lightfast_pipelines.store.database import Database
+job = build_definitions(database=Database(address=sys.argv[1])).resolve_job_def("memory")
+tags = {**range_tags([date(2024, 5, 1)]), "lightfast/pending": "backlog"}
+with dg.instance_for_test() as instance:
+    sys.exit(0 if job.execute_in_process(instance=instance, tags=tags).success else 1)
+"""
+
+
+def test_the_same_run_of_two_daemons_at_once_does_no_harm(
+    database: Database, conn: Connection, programs: Programs
+) -> None:
+    link(conn)
+    arrive(conn, [FIRST], each=40)
+    command = [sys.executable, "-c", RUN, database.url("migrator")]
+    daemons = [
+        programs.start(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(2)
+    ]
+    assert [daemon.wait(timeout=240) for daemon in daemons] == [0, 0]
+    outcomes = conn.execute("SELECT status, count(*) FROM lightfast.outcomes GROUP BY status")
+    assert outcomes.fetchall() == [("delivered", 40)]
+    assert count(conn, "raw_queue") == 0
+    assert count(conn, "observations") == count(conn, "cluster_members") == 40

@@ -25,6 +25,8 @@ from lightfast_pipelines.capture.writers.stub_names import WorkspaceKey
 from lightfast_pipelines.capture.writing import write_facts
 from lightfast_pipelines.clustering.consolidation import consolidate
 from lightfast_pipelines.clustering.provisional import assign_provisional
+from lightfast_pipelines.domain.consolidation import decide as decide_clusters
+from lightfast_pipelines.domain.people.decide import decide as decide_who_is_who
 from lightfast_pipelines.embedded_postgres import Lease
 from lightfast_pipelines.embedding.pgvector import PgVectorIndex
 from lightfast_pipelines.embedding.stage import embed_pending
@@ -388,3 +390,34 @@ def test_rows_that_several_sessions_change_are_locked_in_the_order_of_their_ids(
         holder.execute(f"{lock} NOWAIT", (others,))
         holder.rollback()
         session.join()
+
+
+def test_no_delivery_waits_while_consolidation_decides(
+    database: Database, conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes the locks of rows only to write, at the end of a workspace's transaction."""
+    story(conn, Random(1))
+    finished(conn)
+    captured: list[int] = []
+
+    def capture_everything_again() -> None:
+        with database.connect() as session:
+            session.execute("SET lock_timeout = '1s'")
+            requeue_days(session, DAYS)
+            session.commit()
+            captured.append(capture_all(session).deliveries)
+
+    def meanwhile(decision: Callable[..., Any]) -> Callable[..., Any]:
+        def decide(*arguments: Any) -> Any:
+            capture_everything_again()
+            return decision(*arguments)
+
+        return decide
+
+    monkeypatch.setattr(
+        "lightfast_pipelines.clustering.consolidation.decide", meanwhile(decide_clusters)
+    )
+    monkeypatch.setattr("lightfast_pipelines.people.actors.decide", meanwhile(decide_who_is_who))
+    consolidate(conn, MODEL, now=NOW, force=True)
+    conn.commit()
+    assert captured == [len(STORY) - 1] * 2
