@@ -7,12 +7,14 @@ from hypothesis import strategies as st
 
 from lightfast_pipelines.domain.cluster_status import (
     IDLE_SECONDS,
+    ITEMS,
     ClusterStatus,
     ItemStatus,
     decide_status,
     is_commit,
     is_item,
 )
+from lightfast_pipelines.domain.key_categories import categories, category_of
 
 HOUR = 3600.0
 MERGED, OPEN_ISSUE = ItemStatus("merged", HOUR), ItemStatus("open", 0)
@@ -75,3 +77,11 @@ def test_any_order_of_items_gives_the_same_status(
     shuffled = list(items)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     assert status(*items, commit=4 * HOUR) == status(*shuffled, commit=4 * HOUR)
+
+
+def test_a_key_is_of_an_item_or_a_commit_if_its_category_is() -> None:
+    keys = [f"{prefix}:1#5" for prefix in categories()] + ["github:prune:1", "unknown:1"]
+    assert [key for key in keys if is_item(key)] == [k for k in keys if category_of(k) in ITEMS]
+    assert [key for key in keys if is_commit(key)] == [
+        key for key in keys if category_of(key) == "commit"
+    ]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lightfast_pipelines.domain import keys
+from lightfast_pipelines.domain.people.clues import read_clues
 from lightfast_pipelines.domain.people.decide import decide
+from lightfast_pipelines.domain.people.handle_evidence import handle_bonds
 from lightfast_pipelines.domain.people.identities import Actor, Identity
 
 
@@ -284,3 +288,12 @@ def test_an_address_and_a_login_of_one_host_name_no_account_of_another() -> None
     assert people(
         github("5", "zed"), github("5@ghe.acme.dev", "mira"), git("Mira", f"5+mira@{host}")
     ) == [{"mira", "Mira"}, {"zed"}]
+
+
+def test_evidence_of_several_handles_is_told_in_their_order() -> None:
+    # Sets of texts have another order in each process: with eight, they hardly ever have this one.
+    handles = [f"{letter}falcon{letter}" for letter in "abcdefgh"]
+    pair = [git("Ann Oakley", f"ann@{host}.dev") for host in ("acme", "beta")]
+    clues = [replace(read_clues(identity), logins=frozenset(handles)) for identity in pair]
+    bonds = handle_bonds(pair, clues, ())
+    assert [made.evidence.detail for made in bonds] == [f"both use {each}" for each in handles]

@@ -45,7 +45,8 @@ def handle_bonds(
     sites: dict[str, list[int]] = defaultdict(list)
     for number, identity in enumerate(people):
         if _takes_part(identity) and number not in left_out:
-            for handle in clues[number].handles:
+            # In order, as the evidence of a pair is told in it.
+            for handle in sorted(clues[number].handles):
                 if is_distinctive(handle, words):
                     blocks[handle].append(number)
             if is_distinctive(clues[number].site, words):

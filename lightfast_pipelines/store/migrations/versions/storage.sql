@@ -13,6 +13,9 @@ BEGIN
       'ALTER TABLE lightfast.%I SET (autovacuum_vacuum_scale_factor = 0.05, '
       'autovacuum_vacuum_threshold = 500, autovacuum_vacuum_insert_scale_factor = 0.1)', name);
   END LOOP;
+  -- Consolidation writes most rows of the latest work again.
+  ALTER TABLE lightfast.clusters
+    SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 200);
   -- A row of a queue lives for seconds. Its table stays as small as what waits.
   FOREACH name IN ARRAY ARRAY[
     'raw_queue', 'embedding_queue', 'cluster_queue', 'hosted_embedding_queue', 'layer_changes',
