@@ -93,6 +93,29 @@ def test_capture_of_a_push_of_twice_the_commits_reads_at_most_some_twice_the_row
     assert read[1] <= 2.6 * read[0]
 
 
+def test_capture_finds_rows_by_index_even_while_a_table_is_small(conn: Connection) -> None:
+    """A plan for a small table is kept by the session while the table grows."""
+
+    def read_as_a_whole() -> dict[str, int]:
+        conn.execute("SELECT pg_stat_force_next_flush()")
+        conn.commit()
+        found = conn.execute(
+            "SELECT relname, seq_tup_read FROM pg_stat_user_tables WHERE schemaname = 'lightfast'"
+        ).fetchall()
+        conn.rollback()
+        # What waits is counted up to the size of a batch; lanes of the queue are few.
+        return {table: read for table, read in found if table not in ("raw_queue", "queue_turns")}
+
+    workspace_with(conn)
+    receive(conn, [delivery("issues", github.issue("opened", n)) for n in range(1, 30)])
+    capture_all(conn)
+    receive(conn, [delivery("push", _push(20))])
+    receive(conn, [delivery("issues", github.issue("closed", n)) for n in range(1, 30)])
+    before = read_as_a_whole()
+    capture_all(conn)
+    assert read_as_a_whole() == before
+
+
 @pytest.mark.parametrize("stage", ["embeddings", "clusters"])
 def test_a_stage_with_nothing_to_do_reads_none_of_the_finished_rows(
     database: Database, conn: Connection, stage: str

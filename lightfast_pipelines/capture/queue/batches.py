@@ -11,7 +11,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -39,6 +39,7 @@ from lightfast_pipelines.inbox.faults import describe_error, is_fault_of_payload
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.locks import hold_capture, is_awaited
 from lightfast_pipelines.store.meanwhile import meanwhile
+from lightfast_pipelines.store.plans import by_index
 from lightfast_pipelines.store.time_limit import OutOfTime, TimeLimit, within
 
 _log = logging.getLogger(__name__)
@@ -123,7 +124,7 @@ def capture(  # noqa: PLR0913 - limits and collaborators, all passed by name
     batches = _Batches(
         conn, now, KeptReadings() if kept is None else kept, time_limit, max_rows, max_bytes
     )
-    try:
+    with by_index(conn), closing(batches):
         while report.deliveries < max_rows:
             results = batches.next(days, min(batch_rows, max_rows - report.deliveries))
             if results is None:
@@ -136,8 +137,6 @@ def capture(  # noqa: PLR0913 - limits and collaborators, all passed by name
                 break
             if batches.is_slice_full or (report.deliveries and is_awaited(conn, "capture")):
                 break
-    finally:
-        batches.give_back()
     report.more = _is_waiting(conn, days)
     report.seconds = time.perf_counter() - started
     return report
@@ -202,7 +201,7 @@ class _Batches:
     def is_slice_full(self) -> bool:
         return self._max_bytes is not None and self._bytes >= self._max_bytes
 
-    def give_back(self) -> None:
+    def close(self) -> None:
         """Gives back the batch that was taken ahead, if it was not captured."""
         if self._following and not self._conn.closed:
             with suppress(psycopg.Error):

@@ -85,7 +85,7 @@ def test_a_batch_taken_ahead_is_given_back_if_an_error_of_the_machine_ends_the_c
     batches = _Batches(conn, NOW, KeptReadings(), TimeLimit(), 500, None)
     assert batches.next(None, BATCH) == []
     assert rows(conn, _ATTEMPTS) == [(1, 2 * BATCH)]
-    batches.give_back()
+    batches.close()
     assert rows(conn, _ATTEMPTS) == [(0, BATCH), (1, BATCH)]
 
 
