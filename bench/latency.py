@@ -31,6 +31,7 @@ from bench.report import Curve, Measurement, Report, add_json_option, finish
 from lightfast_pipelines.embedded_postgres import EmbeddedPostgres
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.linked_resources import add_workspace, link_resource
+from lightfast_pipelines.store.locks import WORKER_SETTLES, present
 
 SECRET = "bench-secret"  # noqa: S105 - signs nothing but this run's own load
 LOOK_SECONDS = 0.1
@@ -122,6 +123,15 @@ def up(home: Path, *words: str) -> Iterator[tuple[str, psutil.Process]]:
         process.wait(120)
 
 
+def wait_for_worker(database: Database) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    with database.connect(autocommit=True) as conn:
+        while not present(conn, [WORKER_SETTLES]):
+            if time.monotonic() > deadline:
+                raise SystemExit("the worker does not begin to work")
+            time.sleep(0.2)
+
+
 def link(conn: Connection, repositories: Sequence[Repository]) -> None:
     workspace = add_workspace(conn, "bench")
     for repository in repositories:
@@ -158,6 +168,8 @@ def measure(folder: Path, histories: Histories, how: str, options: argparse.Name
             with database.connect() as conn:
                 link(conn, histories.repositories(count))
             with up(home, *(["--worker"] if how == "worker" else [])) as (url, process):
+                if how == "worker":
+                    wait_for_worker(database)
                 looker = Looker(database)
                 looker.start()
                 before, began = cpu_seconds(process, home), time.monotonic()

@@ -93,6 +93,7 @@ class Shift:
     _kept: KeptReadings = field(default_factory=lambda: KeptReadings(_KEPT_READINGS))
     # At first it takes up what others left.
     _is_unsettled: bool = True
+    _is_model_loaded: bool = False
     _settled_at: float = float("-inf")
     _rest: float = 0.0
 
@@ -152,6 +153,10 @@ class Shift:
     def _settle_or_rest(self) -> bool:
         """Settles a page; returns whether there is more. After an error, the next try is put off."""
         try:
+            if not self._is_model_loaded:
+                # Takes a second, in which no delivery should wait: so before the first one.
+                self.work.embedder.embed(["model"])
+                self._is_model_loaded = True
             more = self.settle()
         except Exception as error:
             if self.conn.closed or self.conn.broken:
