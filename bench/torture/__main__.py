@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -242,6 +243,10 @@ def main() -> int:
         except (StackError, subprocess.SubprocessError) as error:
             output = getattr(error, "stderr", None) or ""
             torture.faults.append(f"{error} {output}".strip())
+        except Exception as error:
+            # The torture itself failed: its logs and its seed matter as much.
+            traceback.print_exc()
+            torture.faults.append(f"the torture failed: {error!r}")
         finally:
             torture.end()
         for line in checks.table(torture.injected, torture.skipped):

@@ -6,8 +6,11 @@ import hashlib
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from bench.torture.faults import Injected
 from bench.torture.memory import Memory, Stored
@@ -94,10 +97,11 @@ def status_faults(status: Mapping[str, Any], memory: Memory) -> Iterator[str]:
 
 def left_processes(stack: Stack) -> Iterator[str]:
     """After `up` has ended, only the database and its guardian may run."""
-    yield from _some(
-        "processes that `up` left behind",
-        (f"{process.pid} {' '.join(process.cmdline())[:100]}" for process in stack.processes()),
-    )
+    left = []
+    for process in stack.processes():
+        with suppress(psutil.NoSuchProcess):
+            left.append(f"{process.pid} {' '.join(process.cmdline())[:100]}")
+    yield from _some("processes that `up` left behind", left)
 
 
 def left_database(stack: Stack) -> Iterator[str]:

@@ -80,7 +80,7 @@ def _kill(find: Callable[[Rig, float], psutil.Process | None]) -> Callable[..., 
         while time.monotonic() < deadline:
             process = await asyncio.to_thread(find, rig, fault.choice)
             if process is not None:
-                with suppress(psutil.NoSuchProcess):
+                with suppress(psutil.Error):
                     title = _title(process)
                     process.kill()
                     return title or f"pid {process.pid}"
@@ -106,7 +106,7 @@ def _backend(rig: Rig, choice: float) -> psutil.Process | None:
 async def _suspend(processes: Sequence[psutil.Process], seconds: float) -> str:
     suspended = []
     for process in processes:
-        with suppress(psutil.NoSuchProcess):
+        with suppress(psutil.Error):
             process.suspend()
             suspended.append(process)
     if not suspended:
@@ -115,7 +115,7 @@ async def _suspend(processes: Sequence[psutil.Process], seconds: float) -> str:
         await asyncio.sleep(seconds)
     finally:
         for process in suspended:
-            with suppress(psutil.NoSuchProcess):
+            with suppress(psutil.Error):
                 process.resume()
     return f"{len(suspended)} suspended"
 

@@ -49,11 +49,13 @@ class CuttingProxy:
             asyncio.ensure_future(self._pump(client, to_receiver)),
             asyncio.ensure_future(self._pump(receiver, to_client)),
         ]
-        _, unfinished = await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        # At the end of the run both are ended together.
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         for writer in (to_client, to_receiver):
             with suppress(OSError, RuntimeError):
                 writer.close()
-        for pump in unfinished:
+        for pump in pumps:
             pump.cancel()
         await asyncio.gather(*pumps, return_exceptions=True)
 

@@ -173,9 +173,12 @@ class Stack:
         identity = ControlFolder(self.home).identity()
         if identity is None:
             return []
-        found = processes_in(Path(identity.place) / "data")
-        pids = {process.pid for process in found}
-        found.sort(key=lambda process: (process.ppid() in pids, process.pid))
+        parents: dict[psutil.Process, int] = {}
+        for process in processes_in(Path(identity.place) / "data"):
+            with suppress(psutil.Error):
+                parents[process] = process.ppid()
+        pids = {process.pid for process in parents}
+        found = sorted(parents, key=lambda each: (parents[each] in pids, each.pid))
         if found:
             self.postmasters.add(found[0].pid)
         for process in found:
