@@ -112,7 +112,14 @@ cluster_members = Table(
     Index("ix_cluster_members_rule_version", "rule_version"),
     # A new observation looks for the clusters of its thing and of its author's work (clustering/nearby.py).
     Index("ix_cluster_members_subject", "workspace_id", "subject_key", "cluster_id"),
-    Index("ix_cluster_members_author", "workspace_id", "author_identity_id", "occurred_at"),
+    # With what that look-up asks for: it then reads no row, half of the pages that it read otherwise.
+    Index(
+        "ix_cluster_members_author",
+        "workspace_id",
+        "author_identity_id",
+        "occurred_at",
+        postgresql_include=["observation_id", "cluster_id"],
+    ),
     comment="The cluster that an observation belongs to.",
 )
 
