@@ -21,6 +21,7 @@ from lightfast_pipelines.capture.queue.batches import capture
 from lightfast_pipelines.capture.queue.lanes import look
 from lightfast_pipelines.capture.queue.taking import take
 from lightfast_pipelines.capture.raw_payloads import load_raw_payloads
+from lightfast_pipelines.capture.writers.observations import remove_observations
 from lightfast_pipelines.capture.writers.stub_names import WorkspaceKey
 from lightfast_pipelines.capture.writing import write_facts
 from lightfast_pipelines.clustering.consolidation import consolidate
@@ -421,3 +422,32 @@ def test_no_delivery_waits_while_consolidation_decides(
     consolidate(conn, MODEL, now=NOW, force=True)
     conn.commit()
     assert captured == [len(STORY) - 1] * 2
+
+
+def test_an_observation_is_deleted_only_once_nobody_decides_its_cluster(
+    database: Database, conn: Connection
+) -> None:
+    """Consolidation, which holds the first one's membership, may still look at every observation."""
+    story(conn, Random(1))
+    finished(conn)
+    observations = [
+        row[0] for row in rows(conn, "SELECT id FROM lightfast.observations ORDER BY 1")
+    ]
+    members = "SELECT FROM lightfast.cluster_members WHERE observation_id = %s FOR UPDATE"
+    with database.connect() as consolidation, database.connect(autocommit=True) as watcher:
+        consolidation.execute(members, (observations[0],))
+
+        def removes(session: Connection) -> None:
+            remove_observations(session, observations)
+            session.rollback()
+
+        capturing = threading.Thread(target=at_once, args=(database, [removes]))
+        capturing.start()
+        while not one(watcher, WAITING):
+            assert capturing.is_alive()
+        consolidation.execute(
+            "SELECT FROM lightfast.observation_facts WHERE id = ANY(%s) FOR KEY SHARE NOWAIT",
+            (observations,),
+        )
+        consolidation.rollback()
+        capturing.join()
