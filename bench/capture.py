@@ -146,7 +146,7 @@ def _measured_process(database: Database) -> dict[str, Any]:
         stages.stage("end")
         # A session that has ended counts only once the server has noticed.
         while conn.execute(
-            "SELECT FROM pg_stat_activity WHERE application_name = 'lightfast process'"
+            "SELECT 1 FROM pg_stat_activity WHERE application_name = 'lightfast process'"
         ).fetchone():
             time.sleep(0.01)
         spent = server_seconds(conn) - began
