@@ -61,7 +61,12 @@ def waits_again(conn: Connection, under_way: Sequence[RawPayload]) -> bool:
 
 def _count(conn: Connection, raws: Sequence[RawPayload], change: int) -> None:
     conn.execute(
-        "UPDATE lightfast.raw_queue SET attempts = attempts + %s WHERE raw_payload_id = ANY(%s)",
+        # A row that was put back into the queue meanwhile has no attempt to take back, and one with a
+        # negative number would never be taken.
+        """
+        UPDATE lightfast.raw_queue SET attempts = greatest(attempts + %s, 0)
+        WHERE raw_payload_id = ANY(%s)
+        """,
         (change, [raw.id for raw in raws]),
     )
 

@@ -223,9 +223,11 @@ class _Batches:
             return
         if waits_again(self._conn, raws):
             return
-        self._following = take(self._conn, days, rows)
-        if self._following:
-            self._begin(self._following)
+        following = take(self._conn, days, rows)
+        if following:
+            self._begin(following)
+            # Not before its attempt is counted, as `close` takes that back.
+            self._following = following
 
     def _attempt(
         self, raws: Sequence[RawPayload], days: Sequence[date] | None, rows: int
@@ -249,9 +251,9 @@ class _Batches:
         self, raws: Sequence[RawPayload], days: Sequence[date] | None, rows: int
     ) -> list[BatchResult]:
         read_before, self._ahead = self._ahead, ReadingAhead()
-        self._take_following(raws, days, rows)
-        self._ahead = ReadingAhead(self._following)
         try:
+            self._take_following(raws, days, rows)
+            self._ahead = ReadingAhead(self._following)
             return self._capture(raws, read_before)
         except Exception:
             raise
@@ -272,8 +274,8 @@ class _Batches:
                 result = capture_batch(
                     self._conn, raws, self._now, self._kept, readings, from_queue=True
                 )
-            with meanwhile(self._conn, self._ahead.step):
-                self._conn.commit()
+            # Nothing is read ahead meanwhile: no time limit would end a payload that takes for ever.
+            self._conn.commit()
         except Exception as error:
             if self._conn.closed:
                 raise

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+import signal
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from lightfast_pipelines.capture.kept_readings import KeptReadings
-from lightfast_pipelines.capture.queue.attempts import MOST_ATTEMPTS
+from lightfast_pipelines.capture.queue import batches
+from lightfast_pipelines.capture.queue.attempts import MOST_ATTEMPTS, begin, take_back
 from lightfast_pipelines.capture.queue.batches import _Batches, capture
+from lightfast_pipelines.capture.queue.taking import take
 from lightfast_pipelines.capture.raw_payloads import RawPayload
 from lightfast_pipelines.capture.reading_ahead import ReadingAhead
 from lightfast_pipelines.providers import discover
+from lightfast_pipelines.store import meanwhile
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.digest import digest_lines
 from lightfast_pipelines.store.time_limit import TimeLimit
@@ -82,11 +87,64 @@ def test_a_batch_taken_ahead_is_given_back_if_an_error_of_the_machine_ends_the_c
     _issues(conn, 2 * BATCH)
     with database.connect("migrator", autocommit=True) as owner:
         owner.execute("ALTER TABLE lightfast.outcomes RENAME COLUMN reason TO because")
-    batches = _Batches(conn, NOW, KeptReadings(), TimeLimit(), 500, None)
-    assert batches.next(None, BATCH) == []
+    under_way = _Batches(conn, NOW, KeptReadings(), TimeLimit(), 500, None)
+    assert under_way.next(None, BATCH) == []
     assert rows(conn, _ATTEMPTS) == [(1, 2 * BATCH)]
-    batches.close()
+    under_way.close()
     assert rows(conn, _ATTEMPTS) == [(0, BATCH), (1, BATCH)]
+
+
+@pytest.mark.parametrize("is_counted", [False, True])
+def test_deliveries_have_no_attempt_after_a_stop_while_a_batch_is_taken_ahead(
+    conn: Connection, monkeypatch: pytest.MonkeyPatch, is_counted: bool
+) -> None:
+    _issues(conn, 2 * BATCH)
+    counted: list[int] = []
+
+    def stopped(conn: Connection, raws: Sequence[RawPayload]) -> None:
+        counted.append(len(raws))
+        if len(counted) == 1 or is_counted:
+            begin(conn, raws)
+        if len(counted) == 2:
+            raise Killed
+
+    monkeypatch.setattr(batches, "begin", stopped)
+    with pytest.raises(Killed):
+        capture_all(conn, batch_rows=BATCH)
+    assert counted == [BATCH, BATCH]
+    # An attempt too many costs a smaller batch; with one too few, a delivery would never be taken.
+    assert rows(conn, _ATTEMPTS) == [(0, BATCH), (1, BATCH)] if is_counted else [(0, 2 * BATCH)]
+    monkeypatch.undo()
+    assert capture_all(conn, batch_rows=BATCH).deliveries == 2 * BATCH
+
+
+def test_a_delivery_that_was_put_back_into_the_queue_meanwhile_is_still_taken(
+    conn: Connection,
+) -> None:
+    _issues(conn, 1)
+    taken = take(conn, None, 1)
+    conn.commit()
+    take_back(conn, taken)
+    assert rows(conn, _ATTEMPTS) == [(0, 1)]
+
+
+def test_nothing_is_read_ahead_while_no_time_limit_holds(
+    conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _issues(conn, 3 * BATCH)
+    step = ReadingAhead.step
+    limited: list[bool] = []
+
+    def noted(self: ReadingAhead) -> bool:
+        limited.append(signal.getitimer(signal.ITIMER_REAL)[0] > 0)
+        return step(self) or True
+
+    # One step in each wait, however short it is.
+    ready = itertools.cycle([False, True])
+    monkeypatch.setattr(meanwhile, "_is_ready", lambda _fileno, _wanted: next(ready))
+    monkeypatch.setattr(ReadingAhead, "step", noted)
+    assert capture_all(conn, batch_rows=BATCH).deliveries == 3 * BATCH
+    assert set(limited) == {True}
 
 
 def test_a_payload_that_kills_the_process_that_reads_it_ahead_ends_alone_in_the_dead_letters(
