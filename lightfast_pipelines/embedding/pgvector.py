@@ -74,14 +74,14 @@ class PgVectorIndex:
             cursor.execute("TRUNCATE lightfast_new_vectors")
             with cursor.copy(_COPY) as copy:
                 copy.write(_binary_rows(batch))
-            # The workspace comes from the observation, and a row deleted meanwhile gets no vector.
+            # The workspace comes from the observation, and one that was deleted meanwhile gets no vector.
             cursor.execute(
                 """
                 INSERT INTO lightfast.observation_vectors
                   (observation_id, view, model, rule_version, workspace_id, vector)
                 SELECT n.observation_id, n.view, %s, %s, o.workspace_id, n.vector
                 FROM lightfast_new_vectors n
-                JOIN lightfast.observation_facts o ON o.id = n.observation_id
+                JOIN lightfast.observation_facts o ON o.id = n.observation_id AND NOT o.is_deleted
                 ON CONFLICT (observation_id, view, model)
                 DO UPDATE SET vector = excluded.vector, workspace_id = excluded.workspace_id,
                               rule_version = excluded.rule_version

@@ -91,6 +91,7 @@ def embed_pending(
     called with the number of observations of each batch, `between` after each but the last.
     """
     report = EmbeddingReport()
+    pages = _EmbeddingPages(embedder.name, days)
 
     def write(rows: StagePage) -> int:
         vectors = index.upsert(vectors_of(embedder, rows))
@@ -98,8 +99,9 @@ def embed_pending(
         return vectors
 
     def embed(page: StagePage, ids: Sequence[int]) -> None:
-        # A part of a page is read again, as the failure has released the locks of its rows.
-        rows = page if len(ids) == len(page) else _reread(conn, ids, embedder.name)
+        # After a failure it is read again: its rows are no longer locked, so capture may have changed them.
+        is_locked = pages.has_locked(page)
+        rows = page if is_locked and len(ids) == len(page) else _reread(conn, ids, embedder.name)
         if not rows:
             return
         vectors = write(rows)
@@ -115,7 +117,7 @@ def embed_pending(
     witnesses = partial(embedded_by, conn, embedder.name)
     stage = ObservationStage("embeddings", embedder.name, witnesses, try_out)
     bounds = PageBounds(BATCH_OBSERVATIONS, max_rows, progress, between, time_limit)
-    work_through(conn, stage, _EmbeddingPages(embedder.name, days).next, embed, report, bounds)
+    work_through(conn, stage, pages.next, embed, report, bounds)
     return report
 
 
@@ -132,8 +134,19 @@ class _EmbeddingPages:
             lock=_LOCK,
         )
         self._after = 0
+        self._locked: StagePage | None = None
 
     def next(self, conn: Connection, limit: int) -> StagePage:
+        self._locked = self._read(conn, limit)
+        return self._locked
+
+    def has_locked(self, page: StagePage) -> bool:
+        """Whether the rows of the page have been locked since they were read. They are for one attempt, so
+        the second call says no."""
+        locked, self._locked = self._locked, None
+        return page is locked
+
+    def _read(self, conn: Connection, limit: int) -> StagePage:
         if self._without_vector is not None:
             page = self._without_vector.next(conn, self._days, limit)
             if page or not self._has_other_models(conn):

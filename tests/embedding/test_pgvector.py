@@ -71,3 +71,11 @@ def test_a_vanished_observation_gets_no_vector(conn: Connection) -> None:
     index = PgVectorIndex(conn)
     assert index.upsert(_batch([observation, observation + 1], np.ones((2, 256)))) == 1
     assert index.upsert(_batch([], np.ones((0, 256)))) == 0
+
+
+def test_an_observation_marked_as_deleted_since_the_page_was_read_gets_no_vector(
+    conn: Connection,
+) -> None:
+    observation = Memory(conn).observation("github:commit:" + "1" * 40, "One")
+    conn.execute("UPDATE lightfast.observation_facts SET is_deleted = true")
+    assert PgVectorIndex(conn).upsert(_batch([observation], np.ones((1, 256)))) == 0

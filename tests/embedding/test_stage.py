@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from datetime import date
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from lightfast_pipelines.domain.views import view_texts
 from lightfast_pipelines.embedding import stage as embedding
 from lightfast_pipelines.embedding.pgvector import PgVectorIndex
 from lightfast_pipelines.embedding.stage import EmbeddingReport, embed_pending
 from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
-from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.hosted_vectors import catch_up
 from tests.capture.rows import START, Memory
 
@@ -131,6 +135,40 @@ def test_an_observation_that_another_transaction_holds_stays_pending(
         conn.execute("SET lock_timeout = '2s'")
         assert _embed(conn).observations == 1
     assert _embed(conn).observations == 1
+
+
+def test_a_text_that_changes_between_two_attempts_gets_the_vectors_of_the_new_text(
+    conn: Connection, database: Database
+) -> None:
+    memory = Memory(conn)
+    memory.observation("github:commit:" + "1" * 40, "One")
+    _embed(conn)
+    changed = memory.observation("github:commit:" + "2" * 40, "Old title")
+    conn.commit()
+
+    class FailsOnce(WordLlamaEmbedder):
+        failed = False
+
+        def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+            if "Old title" in texts and not self.failed:
+                self.failed = True
+                raise RuntimeError("the model is broken")
+            if self.failed:
+                # Capture gets the row as soon as the failed attempt has let go of it.
+                with database.connect() as capture:
+                    capture.execute(
+                        "UPDATE lightfast.observation_facts SET title = 'New' WHERE title = 'Old title'"
+                    )
+            return super().embed(texts)
+
+    embedder = FailsOnce()
+    assert embed_pending(conn, embedder, PgVectorIndex(conn), max_rows=9).observations == 1
+    [(stored,)] = conn.execute(
+        "SELECT vector::text FROM lightfast.observation_vectors WHERE view = 'title' AND observation_id = %s",
+        (changed,),
+    ).fetchall()
+    [new] = WordLlamaEmbedder().embed(["New"])
+    assert np.asarray(json.loads(stored)) @ new > 0.99
 
 
 def test_the_title_takes_the_place_of_empty_content() -> None:
