@@ -34,6 +34,8 @@ from lightfast_pipelines.store.unreported import record_days
 PAUSE_SECONDS = 0.25
 # What was captured is embedded when nothing more waits, or after this time if deliveries keep arriving.
 SETTLE_SECONDS = 2.0
+# A run may end before it has embedded what it captured, and the sensor leaves that to the worker.
+LOOK_AGAIN_SECONDS = 60.0
 # A delivery that arrives during a batch waits for its end: about half a second.
 CAPTURE_ROWS = 200
 SETTLE_ROWS = 500
@@ -147,8 +149,8 @@ class Shift:
 
     def _is_time_to_settle(self, taken: int) -> bool:
         since = self.work.monotonic() - self._settled_at
-        pause = max(self._rest, SETTLE_SECONDS if taken else 0.0)
-        return self._is_unsettled and since >= pause
+        pause = SETTLE_SECONDS if taken else 0.0
+        return since >= max(self._rest, pause if self._is_unsettled else LOOK_AGAIN_SECONDS)
 
     def _settle_or_rest(self) -> bool:
         """Settles a page; returns whether there is more. After an error, the next try is put off."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -221,6 +221,28 @@ def test_a_worker_whose_sessions_end_goes_on_with_new_ones(
     assert count(conn, "observations") == 1
     errors = [line for line in said if "AdminShutdown" in line or "OperationalError" in line]
     assert errors, said
+
+
+def test_a_worker_embeds_and_clusters_what_a_run_had_captured_before_it_was_killed(
+    database: Database, conn: Connection, work: Work
+) -> None:
+    link(conn)
+    passed = [0.0]
+    seen: list[tuple[int, int, int]] = []
+
+    def killed_run() -> None:
+        arrive(conn, [TODAY])
+        capture(conn, days=None, max_rows=9, batch_rows=9, now=datetime.now(UTC))
+        seen.append(pending(conn))
+
+    def later() -> None:
+        seen.append(pending(conn))
+        passed[0] += shift.LOOK_AGAIN_SECONDS
+
+    work = replace(work, monotonic=lambda: passed[0])
+    work_until_stopped(database, work, Pauses([lambda: None, killed_run, later, lambda: None]))
+    assert seen == [(0, 1, 1), (0, 1, 1)]
+    assert pending(conn) == (0, 0, 0)
 
 
 def test_a_broken_model_keeps_nothing_from_being_captured_and_leaves_vectors_to_the_runs(
