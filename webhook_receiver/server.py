@@ -151,10 +151,12 @@ def _migrated_address(database: Database) -> Callable[[], str]:
 def _room(settings: Settings, metrics: Metrics, workers: int) -> Room:
     """Allows this worker's share of what the settings and the descriptors allow."""
     connections = -(-settings.max_connections // workers)
+    # A share that is smaller than a body would refuse such a body for ever.
+    largest_body = min(settings.max_body_bytes, settings.max_inflight_bytes)
     return Room(
         Limits(
             max_body_bytes=settings.max_body_bytes,
-            max_inflight_bytes=settings.max_inflight_bytes // workers,
+            max_inflight_bytes=max(settings.max_inflight_bytes // workers, largest_body),
             body_timeout_seconds=settings.body_timeout_seconds,
             max_connections=min(connections, _descriptors() - SPARE_DESCRIPTORS),
             max_connections_per_address=settings.max_connections_per_address,

@@ -179,3 +179,16 @@ def test_deliveries_are_received_where_the_address_for_metrics_is_taken(
         with receiver_process(database, tmp_path, LIGHTFAST_METRICS_ADDRESS=address) as process:
             assert deliver(process.client).status_code == 200
             until(lambda: "no metrics" in process.log.read_text(), "nothing is said")
+
+
+def test_a_worker_whose_share_is_smaller_than_a_body_still_takes_that_body(
+    database: Database, tmp_path: Path
+) -> None:
+    settings = {
+        "LIGHTFAST_RECEIVER_WORKERS": "4",
+        "LIGHTFAST_MAX_BODY_BYTES": "100000",
+        "LIGHTFAST_MAX_INFLIGHT_BYTES": "200000",
+    }
+    body = b'{"zen":"' + b"x" * 80_000 + b'"}'
+    with receiver_process(database, tmp_path, **settings) as process:
+        assert deliver(process.client, body).status_code == 200
