@@ -75,6 +75,8 @@ class Gate(asyncio.Protocol):
         self._limits = room.limits
         self._webhooks = webhooks
         self._has_served = False
+        self._is_storing = False
+        """Whether the endpoint has the body of a request, even if the client is gone."""
         self._inner: HttpToolsProtocol | None = None
         self._answers: AnswerTransport | None = None
         self._phase = Phase.IDLE
@@ -117,7 +119,8 @@ class Gate(asyncio.Protocol):
         if self._phase is Phase.BODY:
             self._note(499, "client hung up")
         self._phase = Phase.CLOSED
-        self._room.leave(self)
+        # Else a client that sends and hangs up, again and again, could fill the memory.
+        self._room.leave(self, gives_back=not self._is_storing)
         self._forget()
         self._server_state.connections.discard(cast(Any, self))
         if self._inner is not None:
@@ -294,6 +297,7 @@ class Gate(asyncio.Protocol):
         path = head.path
         if path.startswith(PREFIX):
             request = Request(head, path, body, self, self._began)
+            self._is_storing = True
             tasks = self._server_state.tasks
             task = asyncio.get_running_loop().create_task(self._answer(request))
             tasks.add(task)
@@ -311,6 +315,9 @@ class Gate(asyncio.Protocol):
             log.error("not answered", exc_info=error)
             self._transport.abort()
             return
+        finally:
+            self._is_storing = False
+            self._room.give_back(self)
         if self._phase is Phase.ANSWERING:
             self._transport.write(answer.written(is_last=self.is_last))
             self.answered()

@@ -105,13 +105,14 @@ class Room:
         self.wait(caller)
         return True
 
-    def leave(self, caller: Caller) -> None:
-        """Safe to repeat."""
+    def leave(self, caller: Caller, *, gives_back: bool = True) -> None:
+        """Safe to repeat. Without `gives_back` its bytes are counted until it gives them back itself."""
         if caller not in self._callers:
             return
         del self._callers[caller]
         self.stop_waiting(caller)
-        self.give_back(caller)
+        if gives_back:
+            self.give_back(caller)
         self._by_peer[caller.peer] -= 1
         if not self._by_peer[caller.peer]:
             del self._by_peer[caller.peer]
@@ -212,7 +213,7 @@ class Room:
         if now - self._probed_at >= _PROBE_SECONDS:
             self._probed_at = now
             self._probe_descriptors()
-        if self._callers:
+        if self._callers or self.used:
             self._sweep_later()
         else:
             self._sweeping = False

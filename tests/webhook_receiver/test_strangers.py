@@ -8,24 +8,30 @@ from __future__ import annotations
 import io
 import json
 import logging
+import socket
+import struct
 import threading
 from contextlib import ExitStack
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from lightfast_pipelines.providers.webhook_contract import Accepted, Refused
 from lightfast_pipelines.store.database import Database
 from tests.webhook_receiver.serving import (
     PATIENCE,
+    Stub,
     deliver,
     everything_from,
     raw_request,
     ready_receiver,
     receiver_process,
+    until,
 )
-from webhook_receiver.limits import Limits
+from webhook_receiver.limits import LARGE_BODY, Limits
 from webhook_receiver.logs import BatchingHandler, JsonFormatter, log_refusal
 from webhook_receiver.room import Room, address_group
 
@@ -195,6 +201,44 @@ def test_announced_bytes_take_no_room(database: Database) -> None:
         for _ in range(20):
             opened.enter_context(raw_request(client, promise))
         assert deliver(client, b'{"zen":"' + b"x" * 200_000 + b'"}').status_code == 200
+
+
+class Slow(Stub):
+    """A provider that looks at a body until it is told to end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_end = threading.Event()
+
+    def accept(self, body: bytes, *args: Any, **options: Any) -> Accepted | Refused:
+        answer = super().accept(body, *args, **options)
+        assert self.may_end.wait(PATIENCE)
+        return answer
+
+
+def test_a_body_takes_room_until_it_is_answered_though_its_sender_is_gone(
+    database: Database,
+) -> None:
+    size = LARGE_BODY + 1
+    room = Room(Limits(max_inflight_bytes=3 * size, max_body_bytes=size))
+    metrics, slow = room.metrics, Slow()
+
+    def shown(position: int) -> float:
+        return metrics.cells[position]
+
+    with ready_receiver(database.url("receiver"), stub=slow, room=room) as client:
+        head = f"POST /webhooks/stub HTTP/1.1\r\ncontent-length: {size}\r\n\r\n"
+        sender = raw_request(client, head + "x" * size)
+        until(lambda: slow.seen and shown(metrics.layout.connections) == 2, "it did not arrive")
+        # The client is gone at once, not only with its sending half.
+        sender.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        sender.close()
+        until(lambda: shown(metrics.layout.connections) == 1, "it did not leave")
+        try:
+            assert client.post("/webhooks/stub", content=b"x" * size).status_code == 503
+        finally:
+            slow.may_end.set()
+        until(lambda: shown(metrics.layout.inflight_bytes) == 0, "its room was not given back")
 
 
 @pytest.mark.parametrize(
