@@ -47,15 +47,20 @@ def _former_models(conn: Connection, model: str) -> list[str]:
 
 
 def _delete_page(conn: Connection, former: str, model: str, size: int) -> tuple[int, int]:
-    """(observations, vectors) that were deleted."""
+    """(observations, vectors) that were deleted.
+
+    Observations that capture is rewriting are left to the next night: it deletes their vectors itself, in
+    another order, and the two could wait for each other.
+    """
     row = conn.execute(
         """
         WITH replaced AS (
           SELECT f.observation_id FROM lightfast.observation_vectors f
+          JOIN lightfast.observation_facts o ON o.id = f.observation_id
           WHERE f.view = 'title' AND f.model = %(former)s AND EXISTS (
             SELECT FROM lightfast.observation_vectors n
             WHERE n.observation_id = f.observation_id AND n.view = 'title' AND n.model = %(model)s)
-          LIMIT %(size)s
+          LIMIT %(size)s FOR NO KEY UPDATE OF o SKIP LOCKED
         ), deleted AS (
           DELETE FROM lightfast.observation_vectors v USING replaced
           WHERE v.observation_id = replaced.observation_id AND v.model = %(former)s

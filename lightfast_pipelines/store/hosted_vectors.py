@@ -204,7 +204,8 @@ def serving_model(conn: Connection, workspace_id: int) -> str | None:
 def remove_retired(conn: Connection, *, at_most: int, page: int = 10_000) -> int:
     """Deletes vectors of former hosted models in workspaces that the current one covers; returns how many.
 
-    Commits after each page.
+    Commits after each page. Observations that capture is rewriting are left to the next night: it deletes
+    their vectors itself, in another order, and the two could wait for each other.
     """
     removed = 0
     retired = conn.execute(
@@ -222,8 +223,10 @@ def remove_retired(conn: Connection, *, at_most: int, page: int = 10_000) -> int
             deleted = conn.execute(
                 """
                 DELETE FROM lightfast.observation_vectors v USING (
-                  SELECT observation_id, view FROM lightfast.observation_vectors
-                  WHERE workspace_id = %(workspace)s AND model = %(model)s LIMIT %(page)s
+                  SELECT r.observation_id, r.view FROM lightfast.observation_vectors r
+                  JOIN lightfast.observation_facts o ON o.id = r.observation_id
+                  WHERE r.workspace_id = %(workspace)s AND r.model = %(model)s LIMIT %(page)s
+                  FOR NO KEY UPDATE OF o SKIP LOCKED
                 ) old
                 WHERE v.observation_id = old.observation_id AND v.view = old.view
                   AND v.model = %(model)s

@@ -7,7 +7,7 @@ from collections import Counter
 from lightfast_pipelines.embedding.pgvector import PgVectorIndex
 from lightfast_pipelines.embedding.stage import embed_pending
 from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
-from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.former_vectors import delete_former_vectors
 from tests.capture.rows import Memory
 
@@ -63,6 +63,24 @@ def test_what_the_current_model_has_not_embedded_keeps_its_vectors(conn: Connect
     conn.commit()
     assert delete_former_vectors(conn, MODEL, at_most=99) == 3
     assert vectors(conn) == {MODEL: 3, "former-64": 3}
+
+
+def test_an_observation_that_capture_rewrites_is_left_to_the_next_night(
+    conn: Connection, database: Database
+) -> None:
+    remember(conn, 2)
+    copied_as(conn, "former-64")
+    with database.connect("pipeline") as capturing:
+        # Its trigger deletes the vectors, those of the former model too.
+        capturing.execute(
+            "UPDATE lightfast.observation_facts SET title = 'Retold'"
+            " WHERE id = (SELECT max(id) FROM lightfast.observation_facts)"
+        )
+        conn.execute("SET lock_timeout = '1s'")
+        assert delete_former_vectors(conn, MODEL, at_most=99) == 3
+        capturing.rollback()
+    assert delete_former_vectors(conn, MODEL, at_most=99) == 3
+    assert vectors(conn) == {MODEL: 6}
 
 
 def test_vectors_of_hosted_models_stay(conn: Connection) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from lightfast_pipelines.store import hosted_vectors
-from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.hosted_vectors import (
     HostedProgress,
     current_model,
@@ -100,6 +100,27 @@ def test_removing_old_vectors_is_bounded_and_goes_on(hosted: Hosted) -> None:
         "SELECT model, count(*) FROM lightfast.observation_vectors GROUP BY 1 ORDER BY 1"
     ).fetchall()
     assert counts == [(LARGE, 12), ("wordllama-256", 12)]
+
+
+def test_old_vectors_of_an_observation_that_capture_rewrites_are_left_to_the_next_night(
+    database: Database, hosted: Hosted
+) -> None:
+    memory = Memory(hosted.conn)
+    _commits(memory, 2)
+    hosted.set_model(hosted.embedder())
+    hosted.embed()
+    large = hosted.embedder("text-embedding-3-large", 96)
+    hosted.set_model(large)
+    hosted.embed(large)
+    with database.connect("pipeline") as capturing:
+        capturing.execute(
+            "UPDATE lightfast.observation_facts SET title = 'Retold'"
+            " WHERE id = (SELECT max(id) FROM lightfast.observation_facts)"
+        )
+        hosted.conn.execute("SET lock_timeout = '1s'")
+        assert remove_retired(hosted.conn, at_most=99) == 3
+        capturing.rollback()
+    assert remove_retired(hosted.conn, at_most=99) == 3
 
 
 def test_examining_goes_on_where_it_was_ended(
