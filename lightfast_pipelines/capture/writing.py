@@ -17,6 +17,7 @@ from lightfast_pipelines.capture.writers.deleted import mark_deleted
 from lightfast_pipelines.capture.writers.mentions import write_mentions
 from lightfast_pipelines.capture.writers.observations import (
     change_sources,
+    hold_members,
     remove_observations,
     write_observations,
     write_sources,
@@ -38,6 +39,9 @@ def write_facts(conn: Connection, facts: Facts, renamed: Set[WorkspaceKey]) -> W
     if mentioned_before:
         # Some may be updated, and others deleted.
         hold_identities(conn, {*identities.ids.values(), *mentioned_before})
+    if facts.gone:
+        # The trigger on observations changes members of those that are written, before others are deleted.
+        hold_members(conn, list(facts.stored.values()))
     new_ids = write_observations(conn, facts.written, identities.ids)
     by_id = {new_ids[fact.key]: fact for fact in facts.written}
     gone = {facts.stored[key]: key[0] for key in facts.gone}

@@ -163,18 +163,25 @@ def _add_sources(conn: Connection, sources: Collection[tuple[int, int]]) -> None
         )
 
 
+def hold_members(conn: Connection, observations: Sequence[int]) -> None:
+    """Locks the memberships of these observations until the transaction ends, in the order of their ids.
+
+    Consolidation changes members and then looks at their observations: in the same order, nobody waits for
+    ever.
+    """
+    conn.execute(
+        """
+        SELECT FROM lightfast.cluster_members WHERE observation_id = ANY(%s)
+        ORDER BY observation_id FOR UPDATE
+        """,
+        (list(observations),),
+    )
+
+
 def remove_observations(conn: Connection, observations: Sequence[int]) -> None:
     """Deletes observations that no payload states any more; their rows in other tables are gone already."""
     if observations:
-        # Consolidation changes members and then looks at their observations: in the same order, nobody
-        # waits for ever.
-        conn.execute(
-            """
-            SELECT FROM lightfast.cluster_members WHERE observation_id = ANY(%s)
-            ORDER BY observation_id FOR UPDATE
-            """,
-            (list(observations),),
-        )
+        hold_members(conn, observations)
         conn.execute(
             "DELETE FROM lightfast.observation_facts WHERE id = ANY(%s)", (list(observations),)
         )

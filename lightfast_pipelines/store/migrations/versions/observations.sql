@@ -85,6 +85,9 @@ BEGIN
     SELECT id, workspace_id FROM changed WHERE id = ANY(retold) AND NOT is_deleted;
   END IF;
   IF cardinality(moved) > 0 THEN
+    -- In the order in which consolidation changes them.
+    PERFORM FROM lightfast.cluster_members WHERE observation_id = ANY(moved)
+    ORDER BY observation_id FOR NO KEY UPDATE;
     UPDATE lightfast.cluster_members m
     SET subject_key = f.subject_key, author_identity_id = f.author_identity_id, occurred_at = f.occurred_at
     FROM lightfast.observation_facts f
