@@ -60,6 +60,7 @@ def dagster_storage(database: Database) -> Iterator[Connection | None]:
 def delete_old(conn: Connection, before: datetime, *, at_most: int, page: int = 2_000) -> Deleted:
     """Deletes at most `at_most` rows of each kind from before `before`. Commits after each page."""
     parameters = {"before": _naive(before), "of_assets": list(_OF_ASSETS)}
+    # Spares the rest of the table; if the clock was set back once, it may be too high by itself.
     parameters |= {"first": _first_since(conn, "event_logs", "timestamp", before)}
     return Deleted(
         *(
@@ -72,7 +73,7 @@ def delete_old(conn: Connection, before: datetime, *, at_most: int, page: int = 
 _SUPERSEDED: LiteralString = """
     WITH old AS (
       SELECT e.id FROM event_logs e
-      WHERE e.run_id = '' AND e.id < %(first)s AND e.asset_key IS NOT NULL AND EXISTS (
+      WHERE e.run_id = '' AND e.id < %(first)s AND e.timestamp < %(before)s AND e.asset_key IS NOT NULL AND EXISTS (
         SELECT FROM event_logs later
         WHERE later.asset_key = e.asset_key AND later.dagster_event_type = e.dagster_event_type
           AND later.partition IS NOT DISTINCT FROM e.partition AND later.id > e.id)
@@ -83,7 +84,8 @@ _SUPERSEDED: LiteralString = """
 _LOG_LINES: LiteralString = """
     DELETE FROM event_logs WHERE id IN (
       SELECT e.id FROM event_logs e JOIN runs r ON r.run_id = e.run_id
-      WHERE e.id < %(first)s AND r.status IN ('SUCCESS', 'FAILURE', 'CANCELED')
+      WHERE e.id < %(first)s AND e.timestamp < %(before)s
+        AND r.status IN ('SUCCESS', 'FAILURE', 'CANCELED')
         AND (e.dagster_event_type IS NULL OR e.dagster_event_type <> ALL (%(of_assets)s))
       ORDER BY e.id LIMIT %(page)s)
 """

@@ -118,6 +118,25 @@ def test_the_log_of_a_run_under_way_stays(
     assert delete_old(conn, soon(), at_most=99) == Deleted(0, 0, 0)
 
 
+def test_new_events_stay_though_the_clock_was_wrong_after_them(
+    storage: tuple[dg.DagsterInstance, Connection],
+) -> None:
+    """Then times do not grow with ids, and the first new event cannot be found by halving."""
+    instance, conn = storage
+    right = run(instance, "monday")
+    logged = len(instance.all_logs(right))
+    for _ in range(3):
+        wrong = run(instance, "tuesday")
+        conn.execute(
+            "UPDATE event_logs SET timestamp = timestamp - interval '2 days' WHERE run_id = %s",
+            (wrong,),
+        )
+    conn.commit()
+    deleted = delete_old(conn, datetime.now(UTC) - timedelta(days=1), at_most=1_000)
+    assert deleted.log_lines > 5
+    assert len(instance.all_logs(right)) == logged
+
+
 def test_results_of_checks_go_with_their_run_but_for_the_latest(
     storage: tuple[dg.DagsterInstance, Connection],
 ) -> None:
