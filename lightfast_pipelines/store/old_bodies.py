@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from psycopg import sql
-from psycopg.errors import LockNotAvailable
+from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from lightfast_pipelines.store.database import Connection
 
@@ -47,8 +47,7 @@ def retain_bodies(
 ) -> Retained:
     """Goes through the months that ended so many days ago, the oldest first; rewrites at most `at_most`.
 
-    Takes the owner's connection in autocommit mode. Whoever reads bodies of a month that is just rewritten
-    waits, so a month that is in use is left to the next night.
+    Takes the owner's connection in autocommit mode. A month that is in use is left to the next night.
     """
     deleted: list[str] = []
     compressed: list[str] = []
@@ -106,27 +105,38 @@ def _is_plain(conn: Connection, month: date) -> bool:
 
 
 def _rewrite(owner: Connection, month: date, kept: sql.Composable) -> bool:
-    """Writes the kept bodies of the month again, compressed; whether it got the partition for itself."""
+    """Writes the kept bodies of the month again, compressed; whether it got the partition for itself.
+
+    A query for a body by its delivery locks every partition, so all of capture waits for an exclusive lock.
+    Compressing takes minutes and keeps out only those who write to the month. What is settled may change
+    while others read, so that is decided under the exclusive lock.
+    """
     table = _partition(month)
+    mode = sql.SQL("SHARE" if kept is _ALL else "ACCESS EXCLUSIVE")
     try:
         with owner.transaction():
             owner.execute("SELECT set_config('lock_timeout', %s, true)", (PATIENCE,))
-            owner.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(table))
+            owner.execute(sql.SQL("LOCK TABLE {} IN {} MODE").format(table, mode))
+            # A stored value keeps its form when it is copied; a computed one is compressed.
             owner.execute(
                 sql.SQL(
-                    "CREATE TEMP TABLE kept ON COMMIT DROP AS SELECT * FROM {} b WHERE {}"
+                    """
+                    CREATE TEMP TABLE kept ON COMMIT DROP AS
+                    SELECT raw_payload_id, received_at, body || ''::bytea AS body, headers
+                    FROM {} b WHERE {}
+                    """
                 ).format(table, kept)
             )
+            owner.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(table))
             owner.execute(sql.SQL("TRUNCATE {}").format(table))
             owner.execute(
                 sql.SQL("ALTER TABLE {} ALTER COLUMN body SET STORAGE EXTENDED").format(table)
             )
-            # An inserted value keeps its form; a computed one is compressed.
             owner.execute(
                 sql.SQL(
-                    "INSERT INTO {} SELECT raw_payload_id, received_at, body || ''::bytea, headers FROM kept"
+                    "INSERT INTO {} (raw_payload_id, received_at, body, headers) SELECT * FROM kept"
                 ).format(table)
             )
-    except LockNotAvailable:
+    except (LockNotAvailable, DeadlockDetected):
         return False
     return True

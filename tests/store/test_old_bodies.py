@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 
 import pytest
@@ -11,6 +12,7 @@ from lightfast_pipelines.capture.queue.batches import capture
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.old_bodies import Retained, retain_bodies
 from tests.arriving import arrive, link
+from tests.webhook_receiver.serving import until
 
 MONTH_ENDED = date(2024, 6, 1)
 TODAY = date(2024, 7, 1)
@@ -113,3 +115,33 @@ def test_a_month_in_use_is_left_to_the_next_night(
     done = retain_bodies(owner, TODAY, keep_days=30, compress_days=None, at_most=9)
     captured.rollback()
     assert (done, bodies(captured)) == (Retained(), before)
+
+
+def test_bodies_can_be_read_while_a_month_is_compressed(
+    captured: Connection, owner: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Capture locks all partitions when it reads a body: it would wait for minutes."""
+    monkeypatch.setattr("lightfast_pipelines.store.old_bodies.PATIENCE", "60s")
+    before = bodies(captured)
+    captured.execute("SELECT count(*) FROM lightfast.raw_bodies")
+
+    def has_copied() -> bool:
+        """Whether all that is left to do is to replace the partition's content."""
+        rows = captured.execute(
+            "SELECT mode, granted FROM pg_locks WHERE pid = %s"
+            " AND relation = 'lightfast.raw_bodies_2024_05'::regclass",
+            (owner.info.backend_pid,),
+        )
+        return {("ShareLock", True), ("AccessExclusiveLock", False)} <= set(rows)
+
+    with ThreadPoolExecutor(1) as elsewhere:
+        compressing = elsewhere.submit(
+            retain_bodies, owner, TODAY, keep_days=None, compress_days=30, at_most=9
+        )
+        try:
+            until(lambda: has_copied() or compressing.done(), "it did not copy the bodies")
+            assert not compressing.done(), "it did not wait for a reader"
+        finally:
+            captured.rollback()
+        assert compressing.result() == Retained(compressed=("2024-05",))
+    assert bodies(captured) == before
