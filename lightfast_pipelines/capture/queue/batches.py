@@ -199,7 +199,9 @@ class _Batches:
 
     @property
     def is_slice_full(self) -> bool:
-        return self._max_bytes is not None and self._bytes >= self._max_bytes
+        """Whether no further batch is taken. One that was taken ahead is captured, or it was read in vain."""
+        is_full = self._max_bytes is not None and self._bytes >= self._max_bytes
+        return is_full and not self._following
 
     def close(self) -> None:
         """Gives back the batch that was taken ahead, if it was not captured."""

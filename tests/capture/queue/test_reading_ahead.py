@@ -94,6 +94,22 @@ def test_a_batch_taken_ahead_is_given_back_if_an_error_of_the_machine_ends_the_c
     assert rows(conn, _ATTEMPTS) == [(0, BATCH), (1, BATCH)]
 
 
+def test_the_batch_that_fills_a_slice_is_captured_in_it_and_not_read_in_vain(
+    conn: Connection, read_ahead: list[int]
+) -> None:
+    _issues(conn, 4 * BATCH)
+    [size] = rows(conn, "SELECT sum(octet_length(body))::int FROM lightfast.raw_bodies")[0]
+    slices = []
+    while one(conn, "SELECT count(*) FROM lightfast.raw_queue"):
+        report = capture(
+            conn, days=None, max_rows=500, batch_rows=BATCH, max_bytes=size * 3 // 8, now=NOW
+        )
+        slices.append(report.deliveries)
+        assert {attempts for attempts, _ in rows(conn, _ATTEMPTS)} <= {0}
+    assert slices == [2 * BATCH, 2 * BATCH]
+    assert len(read_ahead) == 2 * BATCH
+
+
 @pytest.mark.parametrize("is_counted", [False, True])
 def test_deliveries_have_no_attempt_after_a_stop_while_a_batch_is_taken_ahead(
     conn: Connection, monkeypatch: pytest.MonkeyPatch, is_counted: bool
