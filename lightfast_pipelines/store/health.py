@@ -64,24 +64,30 @@ def measure(
 
 _LAGS: LiteralString = """
     SELECT p.provider, percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (
-             ORDER BY extract(epoch FROM o.processed_at - p.received_at))
+             ORDER BY greatest(extract(epoch FROM delivered.at - p.received_at), 0))
     FROM (
       SELECT id, provider, received_at, ingestion_source FROM lightfast.raw_payloads
       ORDER BY id DESC LIMIT %(most)s
     ) p
     CROSS JOIN LATERAL (
-      SELECT min(processed_at) AS processed_at FROM lightfast.outcomes WHERE raw_payload_id = p.id
-    ) o
+      SELECT least(min(o.processed_at), (
+        SELECT max(f.captured_at) FROM lightfast.observation_sources s
+        JOIN lightfast.observation_facts f ON f.id = s.observation_id
+        WHERE s.raw_payload_id = p.id)) AS at
+      FROM lightfast.outcomes o WHERE o.raw_payload_id = p.id AND o.status = 'delivered'
+    ) delivered
     WHERE p.received_at >= %(since)s AND p.ingestion_source = 'webhook'
-      AND o.processed_at IS NOT NULL
+      AND delivered.at IS NOT NULL
     GROUP BY 1 ORDER BY 1
 """
 
 
 def _lags(conn: Connection, now: datetime) -> Iterator[Figure]:
-    """Seconds from receipt to the outcome, when its rows can be queried, of the last day's webhooks.
+    """Seconds from receipt until all that was stated can be queried, of the last day's delivered webhooks.
 
     Of these, among the latest deliveries only, so that it costs the same at any load and after any history.
+    A delivery that is captured again, after a language model's answer or by newer rules, gets a new outcome,
+    but what it states could be queried since it was first captured.
     """
     parameters = {"since": now - timedelta(days=1), "most": _DELIVERIES}
     for provider, (middle, high) in conn.execute(_LAGS, parameters):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 import dagster as dg
 import pytest
+from psycopg import sql
 
 from lightfast_pipelines.capture.queue.batches import capture
 from lightfast_pipelines.definitions import build_definitions
@@ -101,17 +102,35 @@ def test_a_breach_is_reported_when_it_begins_and_when_it_ends_and_not_in_between
     assert row == (True,)
 
 
-def test_a_delivery_that_was_processed_late_shows_in_its_providers_lag(
-    instance: dg.DagsterInstance, database: Database, conn: Connection
-) -> None:
+def captured_after(conn: Connection, *, first: str, last: str) -> None:
+    """A delivery of today that was first captured, and last, so long after it arrived."""
     link(conn)
     arrive(conn, [datetime.now(UTC).date()])
     capture(conn, days=None, max_rows=10, batch_rows=10, now=datetime.now(UTC))
-    received = conn.execute("SELECT received_at FROM lightfast.raw_payloads").fetchone()
-    assert received is not None
-    conn.execute(
-        "UPDATE lightfast.outcomes SET processed_at = %s", (received[0] + timedelta(minutes=5),)
-    )
+    for table, column, after in (
+        ("observation_facts", "captured_at", first),
+        ("outcomes", "processed_at", last),
+    ):
+        conn.execute(
+            sql.SQL(
+                "UPDATE lightfast.{} SET {} = (SELECT received_at FROM lightfast.raw_payloads) + {}::interval"
+            ).format(sql.Identifier(table), sql.Identifier(column), after)
+        )
     conn.commit()
+
+
+def test_a_delivery_that_was_processed_late_shows_in_its_providers_lag(
+    instance: dg.DagsterInstance, database: Database, conn: Connection
+) -> None:
+    captured_after(conn, first="5min", last="5min")
     result = run(instance, database)
     assert passed(result)["webhooks_are_queryable_soon"] is False
+
+
+def test_a_delivery_that_was_captured_again_is_not_late(
+    instance: dg.DagsterInstance, database: Database, conn: Connection
+) -> None:
+    """As after each answer of a language model: only the outcome is as new as that."""
+    captured_after(conn, first="5s", last="5min")
+    result = run(instance, database)
+    assert passed(result)["webhooks_are_queryable_soon"] is True
