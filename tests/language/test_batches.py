@@ -241,7 +241,13 @@ def test_a_removed_workspace_takes_its_part_of_a_batch_with_it(
 ) -> None:
     _backlog_of(conn)
     ask(conn, server)
-    for table in ("raw_queue", "observation_sources", "observations", "integrations", "workspaces"):
+    for table in (
+        "raw_queue",
+        "observation_sources",
+        "observation_facts",
+        "integrations",
+        "workspaces",
+    ):
         conn.execute(f"DELETE FROM lightfast.{table}")
     conn.commit()
     server.finish(_only(server))

@@ -159,8 +159,12 @@ def test_the_limit_of_a_night_holds(storage: tuple[dg.DagsterInstance, Connectio
     assert delete_old(conn, soon(), at_most=3, page=2).events == 1
 
 
-def test_a_database_without_dagsters_tables_is_left_alone(database: Database) -> None:
-    with dagster_storage(database) as conn:
+def test_a_database_without_dagsters_tables_is_left_alone(
+    postgres: Lease, database: Database
+) -> None:
+    # Not the server's database `dagster`, in which another test may have made the tables.
+    without = Database(lease=postgres, dagster=database.url("pipeline"))
+    with dagster_storage(without) as conn:
         assert conn is None
 
 
