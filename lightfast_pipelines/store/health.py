@@ -64,20 +64,18 @@ def measure(
 
 _LAGS: LiteralString = """
     SELECT p.provider, percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (
-             ORDER BY greatest(extract(epoch FROM delivered.at - p.received_at), 0))
+             ORDER BY greatest(extract(epoch FROM queryable.at - p.received_at), 0))
     FROM (
       SELECT id, provider, received_at, ingestion_source FROM lightfast.raw_payloads
       ORDER BY id DESC LIMIT %(most)s
     ) p
     CROSS JOIN LATERAL (
-      SELECT least(min(o.processed_at), (
-        SELECT max(f.captured_at) FROM lightfast.observation_sources s
-        JOIN lightfast.observation_facts f ON f.id = s.observation_id
-        WHERE s.raw_payload_id = p.id)) AS at
-      FROM lightfast.outcomes o WHERE o.raw_payload_id = p.id AND o.status = 'delivered'
-    ) delivered
+      SELECT max(f.captured_at) AS at FROM lightfast.observation_sources s
+      JOIN lightfast.observation_facts f ON f.id = s.observation_id
+      WHERE s.raw_payload_id = p.id
+    ) queryable
     WHERE p.received_at >= %(since)s AND p.ingestion_source = 'webhook'
-      AND delivered.at IS NOT NULL
+      AND queryable.at IS NOT NULL
     GROUP BY 1 ORDER BY 1
 """
 
@@ -86,8 +84,8 @@ def _lags(conn: Connection, now: datetime) -> Iterator[Figure]:
     """Seconds from receipt until all that was stated can be queried, of the last day's delivered webhooks.
 
     Of these, among the latest deliveries only, so that it costs the same at any load and after any history.
-    A delivery that is captured again, after a language model's answer or by newer rules, gets a new outcome,
-    but what it states could be queried since it was first captured.
+    Outcomes do not say it: a delivery that is captured again, after a language model's answer or by newer
+    rules, gets a new one, and all deliveries of a page get the time at which the page began.
     """
     parameters = {"since": now - timedelta(days=1), "most": _DELIVERIES}
     for provider, (middle, high) in conn.execute(_LAGS, parameters):
