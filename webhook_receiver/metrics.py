@@ -48,7 +48,7 @@ class Cells(Protocol):
 
 
 def mapped_cells(descriptor: int) -> Cells:
-    """The shared memory behind the descriptor of a file."""
+    """The shared memory behind the descriptor."""
     return memoryview(mmap.mmap(descriptor, 0)).cast("d")
 
 

@@ -92,9 +92,13 @@ def _listeners(host: str, port: int, count: int) -> list[socket.socket]:
 
 
 def _shared_cells(layout: Layout) -> tuple[int, Cells]:
-    with tempfile.TemporaryFile(prefix="lightfast-receiver-") as file:
-        file.truncate(8 * layout.size)
-        descriptor = os.dup(file.fileno())
+    if hasattr(os, "memfd_create"):
+        # On a full disk, the first addition to a mapped file would kill its process (SIGBUS).
+        descriptor = os.memfd_create("lightfast-receiver")
+    else:
+        with tempfile.TemporaryFile(prefix="lightfast-receiver-") as file:
+            descriptor = os.dup(file.fileno())
+    os.truncate(descriptor, 8 * layout.size)
     return descriptor, mapped_cells(descriptor)
 
 

@@ -30,6 +30,8 @@ from tests.webhook_receiver.serving import (
     stored_ids,
     until,
 )
+from webhook_receiver.metrics import Layout, mapped_cells
+from webhook_receiver.workers import _shared_cells
 
 
 def free_port() -> int:
@@ -192,3 +194,15 @@ def test_a_worker_whose_share_is_smaller_than_a_body_still_takes_that_body(
     body = b'{"zen":"' + b"x" * 80_000 + b'"}'
     with receiver_process(database, tmp_path, **settings) as process:
         assert deliver(process.client, body).status_code == 200
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="this system shares a file instead")
+def test_counts_need_no_disk_which_may_be_full(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "no room"))
+    layout = Layout(["github"])
+    descriptor, cells = _shared_cells(layout)
+    cells[layout.size - 1] += 1.0
+    assert mapped_cells(descriptor)[layout.size - 1] == 1.0
+    os.close(descriptor)
