@@ -108,8 +108,8 @@ def load_of_dagster(conn: Connection, now: datetime) -> LoadOfDagster:
     row = conn.execute(
         """
         SELECT
-          (SELECT greatest(coalesce(max(id), 0) - %(run)s + 1, 0) FROM runs),
-          (SELECT greatest(coalesce(max(id), 0) - %(event)s + 1, 0) FROM event_logs),
+          (SELECT greatest(coalesce(max(id) - %(run)s + 1, 0), 0) FROM runs),
+          (SELECT greatest(coalesce(max(id) - %(event)s + 1, 0), 0) FROM event_logs),
           (SELECT coalesce(avg(pg_column_size(e.*)), 0)
            FROM (SELECT * FROM event_logs ORDER BY id DESC LIMIT 1000) e),
           (SELECT sum(pg_total_relation_size(oid)) FROM pg_catalog.pg_class

@@ -172,6 +172,7 @@ def test_the_load_counts_the_runs_and_events_of_the_last_day(
     storage: tuple[dg.DagsterInstance, Connection],
 ) -> None:
     instance, conn = storage
+    assert load_of_dagster(conn, datetime.now(UTC)).runs_of_day == 0
     for _ in range(3):
         run(instance, "monday")
     events = conn.execute("SELECT count(*), sum(pg_column_size(e.*)) FROM event_logs e").fetchone()
