@@ -30,14 +30,18 @@ class Hosted:
     embedders: list[OpenAIEmbedder] = field(default_factory=list)
 
     def embedder(
-        self, model: OpenAIModel = "text-embedding-3-small", dimensions: int = DIMENSIONS
+        self,
+        model: OpenAIModel = "text-embedding-3-small",
+        dimensions: int = DIMENSIONS,
+        *,
+        timeout_seconds: float = 30.0,
     ) -> OpenAIEmbedder:
         embedder = OpenAIEmbedder(
             KEY,
             model=model,
             dimensions=dimensions,
             url=self.served.url,
-            timeout_seconds=0.5,
+            timeout_seconds=timeout_seconds,
             sleep=lambda _seconds: None,
         )
         self.embedders.append(embedder)
