@@ -13,21 +13,15 @@ import gzip
 import sys
 import tempfile
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
 from itertools import islice
 from pathlib import Path
 
-from bench.capture import process_all
+from bench.capture import ingest_file, process_all
 from bench.corpus import CORPUS
 from bench.floor import COPIES, bloat, copy_rows, drop_copies, row_counts
 from bench.report import Measurement, Report, add_json_option, finish
 from lightfast_pipelines.embedded_postgres import EmbeddedPostgres
-from lightfast_pipelines.inbox.files import ingest
-from lightfast_pipelines.inbox.jsonlines import read_lines
-from lightfast_pipelines.providers import discover
 from lightfast_pipelines.store.database import Connection, Database
-from lightfast_pipelines.store.linked_resources import Workspace, add_workspace
-from lightfast_pipelines.store.migrate import migrate
 
 MOST_BLOAT = 1.3
 # Copies of fewer bytes have no ratio of their own.
@@ -46,19 +40,6 @@ def slices_of(file: Path, most: int | None, size: int, folder: Path) -> Iterator
             path = folder / "slice.jsonl"
             path.write_text("".join(some))
             yield path
-
-
-def arrive(conn: Connection, workspace: Workspace, path: Path) -> None:
-    with path.open("rb") as stream:
-        ingest(
-            conn,
-            workspace,
-            discover()["github"],
-            read_lines(stream, str(path), max_bytes=50 << 20),
-            start=date(2008, 1, 1),
-            now=datetime.now(UTC),
-            on_problem=lambda line, reason: sys.exit(f"{line.file}:{line.number}: {reason}"),
-        )
 
 
 def sizes(owner: Connection) -> dict[str, tuple[int, int, int, int]]:
@@ -81,20 +62,13 @@ def measure(file: Path, most: int | None, slice_size: int) -> Report:
     report = Report("bloat")
     with tempfile.TemporaryDirectory(prefix="lightfast-bench-") as folder:
         server = EmbeddedPostgres(Path(folder) / "home", idle_seconds=5)
-        with server.acquire() as lease:
-            with Database(lease=lease).connect("migrator", autocommit=True) as conn:
-                conn.execute("CREATE DATABASE bloat")
-            migrate(lease.url(database="bloat", user="lightfast_migrator"), roles_log_in=True)
-            database = Database(lease=lease, name="bloat")
-            with database.connect() as conn:
-                workspace = add_workspace(conn, "bench", "default")
-                conn.commit()
-                count = 0
-                for path in slices_of(file, most, slice_size, Path(folder)):
-                    arrive(conn, workspace, path)
-                    conn.commit()
-                    process_all(database)
-                    count += 1
+        with Database(lease=server.acquire()) as database:
+            database.migrate()
+            count = 0
+            for path in slices_of(file, most, slice_size, Path(folder)):
+                ingest_file(database, path)
+                process_all(database)
+                count += 1
             with database.connect("migrator") as owner:
                 _add(report, file, count, slice_size, sizes(owner))
     return report

@@ -39,7 +39,6 @@ from lightfast_pipelines.embedded_postgres import EmbeddedPostgres, Lease
 from lightfast_pipelines.processing import StageProgress
 from lightfast_pipelines.settings import settings
 from lightfast_pipelines.store.database import Connection, Database
-from lightfast_pipelines.store.migrate import migrate
 
 MOST_TIMES_THE_FLOOR = 2.5
 MOST_MEMORY_MIB = 1024
@@ -220,10 +219,11 @@ def measure(lease: Lease, name: str, path: Path, rounds: Rounds) -> None:
     """One round: the pipeline, then its floor, in a database of their own."""
     with Database(lease=lease).connect("migrator", autocommit=True) as conn:
         conn.execute(f"CREATE DATABASE {name}")
-    url = lease.url(database=name, user="lightfast_migrator")
-    migrate(url, roles_log_in=True)
+    database = Database(lease=lease, name=name)
+    database.migrate()
+    url = database.url("migrator")
     run_in_child(url, "ingest", path)
-    with Database(address=url).connect("migrator") as owner:
+    with database.connect("migrator") as owner:
         before = row_counts(owner)
         owner.rollback()
         done = run_in_child(url, "process", path)

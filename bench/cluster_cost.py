@@ -30,7 +30,6 @@ from lightfast_pipelines.clustering.provisional import assign_provisional
 from lightfast_pipelines.domain.clusters import RULE_VERSION
 from lightfast_pipelines.embedded_postgres import EmbeddedPostgres, Lease
 from lightfast_pipelines.store.database import Connection, Database
-from lightfast_pipelines.store.migrate import migrate
 
 FLOOR = 0.8
 ADDED = 5_000
@@ -154,8 +153,9 @@ def make_history(lease: Lease, name: str, size: int, workspaces: int, *, cluster
         if conn.execute("SELECT FROM pg_database WHERE datname = %s", (name,)).rowcount:
             return
         conn.execute(f"CREATE DATABASE {name}".encode())
-    migrate(lease.url(database=name, user="lightfast_migrator"), roles_log_in=True)
-    with Database(lease=lease, name=name).connect("migrator") as conn:
+    database = Database(lease=lease, name=name)
+    database.migrate()
+    with database.connect("migrator") as conn:
         conn.execute(
             """
             INSERT INTO lightfast.workspaces (org_id, slug, name)

@@ -48,7 +48,6 @@ from lightfast_pipelines.store.linked_resources import (
     set_sync_config,
 )
 from lightfast_pipelines.store.locks import job_lock
-from lightfast_pipelines.store.migrate import migrate
 
 WANTED = 0.99
 CHUNK = 500
@@ -227,14 +226,14 @@ def judge_all(
                 name = f"bench_{number}"
                 with Database(lease=lease).connect("migrator", autocommit=True) as conn:
                     conn.execute(f"CREATE DATABASE {name}")
-                url = lease.url(database=name, user="lightfast_migrator")
-                migrate(url, roles_log_in=True)
+                database = Database(lease=lease, name=name)
+                database.migrate()
                 chosen = [
                     delivery
                     for delivery in everything
                     if delivery.group == group and (not only_labelled or delivery.file in files)
                 ]
-                with Database(address=url).connect() as conn:
+                with database.connect() as conn:
                     fill(conn, chosen)
                     capture_all(conn)
                     of_group = [label for label in labels if sent[label.file].group == group]

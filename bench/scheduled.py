@@ -24,7 +24,6 @@ from lightfast_pipelines.embedded_postgres import EmbeddedPostgres
 from lightfast_pipelines.people.profiles import update_profiles
 from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.liveness import SHARES, THRESHOLDS, share
-from lightfast_pipelines.store.migrate import migrate
 
 WANTED_FULL_SECONDS = 120
 WANTED_DAY_SECONDS = 2
@@ -87,12 +86,8 @@ def main() -> None:
         first_file.write_bytes(b"".join(line for day, line in lines if day != last))
         day_file.write_bytes(b"".join(line for day, line in lines if day == last))
         server = EmbeddedPostgres(Path(folder) / "home", idle_seconds=5)
-        with server.acquire() as lease:
-            with Database(lease=lease).connect("migrator", autocommit=True) as conn:
-                conn.execute("CREATE DATABASE bench")
-            url = lease.url(database="bench", user="lightfast_migrator")
-            migrate(url, roles_log_in=True)
-            database = Database(address=url)
+        with Database(lease=server.acquire()) as database:
+            database.migrate()
             ingest_file(database, first_file)
             process_all(database)
             added = sum(day == last for day, _ in lines)

@@ -19,9 +19,8 @@ from pathlib import Path
 from bench.capture import run_in_child
 from bench.corpus import CORPUS
 from bench.report import Measurement, Report, add_json_option, finish
-from lightfast_pipelines.embedded_postgres import EmbeddedPostgres, Lease
+from lightfast_pipelines.embedded_postgres import EmbeddedPostgres
 from lightfast_pipelines.store.database import Connection, Database
-from lightfast_pipelines.store.migrate import migrate
 from lightfast_pipelines.store.old_bodies import retain_bodies
 
 # Tables smaller than this share of the whole are counted together.
@@ -86,12 +85,10 @@ def _written(conn: Connection) -> int:
     return int(row[0])
 
 
-def measure(lease: Lease, path: Path) -> Report:
-    with Database(lease=lease).connect("migrator", autocommit=True) as conn:
-        conn.execute("CREATE DATABASE bench")
-    url = lease.url(database="bench", user="lightfast_migrator")
-    migrate(url, roles_log_in=True)
-    with Database(address=url).connect("migrator", autocommit=True) as conn:
+def measure(database: Database, path: Path) -> Report:
+    database.migrate()
+    url = database.url("migrator")
+    with database.connect("migrator", autocommit=True) as conn:
         began = _written(conn)
         deliveries = run_in_child(url, "ingest", path)["lines"]
         ingested = _written(conn)
@@ -137,8 +134,8 @@ def main() -> int:
         parser.error(f"{options.file} is missing: name a file")
     with tempfile.TemporaryDirectory(prefix="lightfast-sizes-") as folder:
         server = EmbeddedPostgres(Path(folder) / "home", idle_seconds=5)
-        with server.acquire() as lease:
-            report = measure(lease, options.file)
+        with Database(lease=server.acquire()) as database:
+            report = measure(database, options.file)
     return finish(report, options.json)
 
 
