@@ -9,7 +9,7 @@ import dagster as dg
 
 from lightfast_pipelines.assets.checks import HOURLY
 from lightfast_pipelines.assets.liveness import CHECKS, PATIENCE
-from lightfast_pipelines.jobs.when_due import schedule_when_due, scheduled_tags
+from lightfast_pipelines.jobs.when_due import is_recent, schedule_when_due, scheduled_tags
 from lightfast_pipelines.store.checks import has_captured_since
 from lightfast_pipelines.store.database import Connection
 
@@ -33,8 +33,9 @@ def _due(context: dg.ScheduleEvaluationContext, conn: Connection) -> Mapping[str
     if not checked:
         return {}
     at = checked[0].create_timestamp.replace(tzinfo=UTC)
+    is_checked = is_recent(at, datetime.now(UTC), within=AT_LEAST_EVERY)
     # What was captured shortly before the last checks did not count in them yet.
-    if datetime.now(UTC) - at >= AT_LEAST_EVERY or has_captured_since(conn, at - PATIENCE):
+    if not is_checked or has_captured_since(conn, at - PATIENCE):
         return {}
     return "nothing has been captured since the last checks"
 

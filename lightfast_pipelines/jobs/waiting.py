@@ -8,7 +8,12 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from lightfast_pipelines.assets.waiting_for_you import ASSET, FINGERPRINT, forgotten
-from lightfast_pipelines.jobs.when_due import materialized_with, schedule_when_due, scheduled_tags
+from lightfast_pipelines.jobs.when_due import (
+    is_recent,
+    materialized_with,
+    schedule_when_due,
+    scheduled_tags,
+)
 from lightfast_pipelines.store.database import Connection
 
 # The list shows ages, which grow while nothing else changes.
@@ -28,7 +33,7 @@ def _due(context: dg.ScheduleEvaluationContext, conn: Connection) -> Mapping[str
     now = datetime.now(UTC)
     waiting = waiting_for_you(conn, now=now)
     listed_at = materialized_with(context.instance, ASSET, FINGERPRINT, waiting.fingerprint)
-    if listed_at is None or now - listed_at >= AT_LEAST_EVERY:
+    if listed_at is None or not is_recent(listed_at, now, within=AT_LEAST_EVERY):
         return {}
     # Time alone can make a check fail.
     before, after = ([check.passed for check in forgotten(waiting, at)] for at in (listed_at, now))

@@ -73,6 +73,14 @@ def materialized_with(
     return datetime.fromtimestamp(event.timestamp, UTC)
 
 
+def is_recent(at: datetime, now: datetime, *, within: timedelta) -> bool:
+    """Whether it happened so shortly before `now`.
+
+    A time to come is not recent: the clock was set back since, and a schedule would wait until that time.
+    """
+    return timedelta(0) <= now - at < within
+
+
 def schedule_when_due(
     job: Any,  # the class of an asset job is private to Dagster
     *,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 import dagster as dg
 import pytest
@@ -11,8 +11,9 @@ import pytest
 from lightfast_pipelines.definitions import build_definitions
 from lightfast_pipelines.embedding.pgvector import PgVectorIndex
 from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
-from lightfast_pipelines.jobs import liveness
+from lightfast_pipelines.jobs import liveness, waiting
 from lightfast_pipelines.jobs.liveness import hourly_liveness
+from lightfast_pipelines.jobs.waiting import waiting_when_changed
 from lightfast_pipelines.processing import process
 from lightfast_pipelines.sensors.new_payloads import new_payloads
 from lightfast_pipelines.settings import settings
@@ -87,3 +88,23 @@ def test_the_checks_are_due_while_deliveries_are_captured_and_once_a_day(
     assert isinstance(hourly_liveness(context), dg.SkipReason)
     monkeypatch.setattr(liveness, "AT_LEAST_EVERY", timedelta(0))
     assert isinstance(hourly_liveness(context), dg.RunRequest)
+
+
+def test_the_checks_and_the_list_are_due_if_the_clock_was_set_back_since(
+    instance: dg.DagsterInstance,
+    database: Database,
+    idle: dg.Definitions,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    context = dg.build_schedule_context(instance=instance, resources={"database": database})
+    schedules = (hourly_liveness, waiting_when_changed)
+    assert all(isinstance(schedule(context), dg.SkipReason) for schedule in schedules)
+
+    class Earlier(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return datetime.now(tz) - timedelta(hours=5)
+
+    for module in (liveness, waiting):
+        monkeypatch.setattr(module, "datetime", Earlier)
+    assert all(isinstance(schedule(context), dg.RunRequest) for schedule in schedules)
