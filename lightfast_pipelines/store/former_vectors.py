@@ -7,6 +7,7 @@ one has everything.
 from __future__ import annotations
 
 from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.pending_work import OTHER_LOCAL_MODELS
 
 
 def delete_former_vectors(conn: Connection, model: str, *, at_most: int, page: int = 5_000) -> int:
@@ -27,21 +28,7 @@ def delete_former_vectors(conn: Connection, model: str, *, at_most: int, page: i
 
 
 def _former_models(conn: Connection, model: str) -> list[str]:
-    """Looks once into the index for each model, however many vectors there are."""
-    rows = conn.execute(
-        """
-        WITH RECURSIVE models AS (
-          SELECT min(model) AS model FROM lightfast.observation_vectors WHERE view = 'title'
-          UNION ALL
-          SELECT (SELECT min(v.model) FROM lightfast.observation_vectors v
-                  WHERE v.view = 'title' AND v.model > m.model)
-          FROM models m WHERE m.model IS NOT NULL
-        )
-        SELECT model FROM models
-        WHERE model <> %s AND model NOT IN (SELECT model FROM lightfast.hosted_models)
-        """,
-        (model,),
-    ).fetchall()
+    rows = conn.execute(OTHER_LOCAL_MODELS, {"model": model}).fetchall()
     conn.commit()
     return [row[0] for row in rows]
 

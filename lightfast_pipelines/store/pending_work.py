@@ -37,8 +37,7 @@ class PendingObservations:
         """
 
 
-# Whether another local model, or an older rule, has made vectors: a look-up in an index per model.
-HAS_OTHER_VECTORS: LiteralString = f"""
+OTHER_LOCAL_MODELS: LiteralString = """
 (
   WITH RECURSIVE models AS (
     SELECT min(model) AS model FROM lightfast.observation_vectors WHERE view = 'title'
@@ -47,9 +46,17 @@ HAS_OTHER_VECTORS: LiteralString = f"""
             WHERE v.view = 'title' AND v.model > m.model)
     FROM models m WHERE m.model IS NOT NULL
   )
-  SELECT EXISTS (
-      SELECT FROM models
-      WHERE model <> %(model)s AND model NOT IN (SELECT model FROM lightfast.hosted_models))
+  SELECT model FROM models
+  WHERE model <> %(model)s AND model NOT IN (SELECT model FROM lightfast.hosted_models)
+)
+"""
+"""A query for the local models but the current one that have made vectors: a look-up in an index per model,
+however many vectors there are."""
+
+# Whether another local model, or an older rule, has made vectors.
+HAS_OTHER_VECTORS: LiteralString = f"""
+(
+  SELECT EXISTS {OTHER_LOCAL_MODELS}
     OR EXISTS (
       SELECT FROM lightfast.observation_vectors
       WHERE view = 'title' AND model = %(model)s AND rule_version < {VIEW_RULES})
