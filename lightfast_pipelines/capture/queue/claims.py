@@ -11,19 +11,20 @@ from collections.abc import Collection
 from lightfast_pipelines.store.database import Connection
 
 
-def hold_queued(conn: Connection, raw_ids: Collection[int]) -> frozenset[int]:
-    """Locks the queue rows of these payloads until the transaction ends; returns those that still wait.
+def hold_queued(conn: Connection, raw_ids: Collection[int]) -> dict[int, int]:
+    """Locks the queue rows of these payloads until the transaction ends; returns how often each of those
+    that still wait was attempted.
 
     Everybody locks them in the order of their ids, before changing or deleting any, so that no two
     sessions wait for each other.
     """
     if not raw_ids:
-        return frozenset()
+        return {}
     rows = conn.execute(
         """
-        SELECT raw_payload_id FROM lightfast.raw_queue
+        SELECT raw_payload_id, attempts FROM lightfast.raw_queue
         WHERE raw_payload_id = ANY(%s) ORDER BY raw_payload_id FOR UPDATE
         """,
         (list(raw_ids),),
     )
-    return frozenset(row[0] for row in rows)
+    return dict(rows.fetchall())

@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import Any, LiteralString
 
 from lightfast_pipelines.capture.queue.attempts import SMALL_BATCH, batch_rows
+from lightfast_pipelines.capture.queue.claims import hold_queued
 from lightfast_pipelines.capture.queue.lanes import LOOK_ROWS, NOT_LOOKED_AT, look
 from lightfast_pipelines.capture.raw_payloads import RawPayload, first_within, load_raw_payloads
 from lightfast_pipelines.domain.turns import BatchLimits, Queued, TurnKind, next_batch, next_lane
@@ -96,7 +97,7 @@ ORDER BY l.lane, h.attempts, h.partition_date, h.raw_payload_id
 
 def take(conn: Connection, days: Sequence[date] | None, rows: int) -> list[RawPayload]:
     """Takes up to `rows` waiting payloads of these partition days (None: of all), as many as the byte limit
-    allows and at least one; each tenant's oldest day comes first.
+    allows and at least one, and locks them in the queue; each tenant's oldest day comes first.
 
     If everything that waits fits into one batch, tenants need not take turns. Payloads that were attempted
     before are left to `take_again`.
@@ -107,7 +108,7 @@ def take(conn: Connection, days: Sequence[date] | None, rows: int) -> list[RawPa
     if chosen is None:
         look(conn, max(LOOK_ROWS, rows))
         chosen = _in_turns(conn, parameters, limits)
-    return _locked(conn, chosen)
+    return load_raw_payloads(conn, hold_queued(conn, chosen))
 
 
 def take_again(conn: Connection, days: Sequence[date] | None, rows: int) -> list[RawPayload]:
@@ -130,7 +131,7 @@ def take_again(conn: Connection, days: Sequence[date] | None, rows: int) -> list
     sizes = [(row[0], row[2]) for row in waiting[lane] if row[3] == fewest]
     chosen = first_within(sizes[: batch_rows(fewest, rows)], BATCH_BYTES)
     _note_turns(conn, {lane}, "again")
-    return _locked(conn, chosen)
+    return load_raw_payloads(conn, hold_queued(conn, chosen))
 
 
 def _parameters(days: Sequence[date] | None, rows: int) -> dict[str, Any]:
@@ -169,18 +170,6 @@ def _in_turns(conn: Connection, parameters: dict[str, Any], limits: BatchLimits)
         kind: TurnKind = "large" if batch[0].size > limits.large else "small"
         _note_turns(conn, {delivery.lane for delivery in batch}, kind)
     return [delivery.id for delivery in batch]
-
-
-def _locked(conn: Connection, chosen: Sequence[int]) -> list[RawPayload]:
-    """Loads these payloads and locks their queue rows until the transaction ends."""
-    rows = conn.execute(
-        """
-        SELECT raw_payload_id, attempts FROM lightfast.raw_queue
-        WHERE raw_payload_id = ANY(%s) ORDER BY raw_payload_id FOR UPDATE
-        """,
-        (list(chosen),),
-    )
-    return load_raw_payloads(conn, dict(rows.fetchall()))
 
 
 def _served(conn: Connection) -> dict[tuple[int, TurnKind], int]:
