@@ -117,6 +117,7 @@ def _add(report: ConsolidationReport, decided: _Decided) -> None:
     report.preview += decided.preview[: SHOWN_ROWS - len(report.preview)]
 
 
+@without_collection()
 def _consolidate(
     conn: Connection,
     workspace_id: int,
@@ -126,18 +127,6 @@ def _consolidate(
     model: EmbeddingModel,
 ) -> _Decided:
     hold_clusters(conn, workspace_id)
-    with without_collection():
-        return _decide(conn, workspace_id, org_id, slug, now, model)
-
-
-def _decide(
-    conn: Connection,
-    workspace_id: int,
-    org_id: str,
-    slug: str,
-    now: datetime,
-    model: EmbeddingModel,
-) -> _Decided:
     # Read first, so that whatever capture adds from now on makes the workspace due again.
     row = conn.execute(
         "SELECT changes FROM lightfast.consolidation_marks WHERE workspace_id = %s", (workspace_id,)
