@@ -16,10 +16,10 @@ import msgspec
 from lightfast_pipelines.capture.facts import Fact
 from lightfast_pipelines.capture.writers.rows import (
     columns_of,
-    delete_rows,
     differences,
     insert_rows,
     next_ids,
+    write_differences,
 )
 from lightfast_pipelines.domain.events import Account
 from lightfast_pipelines.store.database import Connection
@@ -156,13 +156,7 @@ def write_identity_mentions(
             identity = identities.ids[key]
             new.setdefault((observation, identity, role), _mention(account))
     changed = differences(_load(conn, earlier_ids), new, moved)
-    delete_rows(conn, "identity_mentions", _MENTION_KEY, changed.removed)
-    insert_rows(
-        conn,
-        "identity_mentions",
-        (*_MENTION_KEY, *IdentityMention._fields),
-        [key + row for key, row in changed.added.items()],
-    )
+    write_differences(conn, "identity_mentions", _MENTION_KEY, IdentityMention._fields, changed)
     earlier = set(earlier_ids)
     recomputed = {key[1] for key in changed.removed}
     recomputed |= {key[1] for key in changed.added if key[0] in earlier}

@@ -11,9 +11,9 @@ from lightfast_pipelines.capture.facts import Fact
 from lightfast_pipelines.capture.writers.mentions import WrittenMentions
 from lightfast_pipelines.capture.writers.rows import (
     columns_of,
-    delete_rows,
     differences,
     insert_rows,
+    write_differences,
 )
 from lightfast_pipelines.capture.writers.stub_moves import EdgeRow
 from lightfast_pipelines.store.database import Connection
@@ -95,13 +95,7 @@ def write_edges(
                 edge.evidence,
             )
     changed = differences(_load(conn, earlier_ids), new, moved)
-    delete_rows(conn, "relationship_sources", _SOURCE_KEY, changed.removed)
-    insert_rows(
-        conn,
-        "relationship_sources",
-        (*_SOURCE_KEY, *EdgeSource._fields),
-        [key + row for key, row in changed.added.items()],
-    )
+    write_differences(conn, "relationship_sources", _SOURCE_KEY, EdgeSource._fields, changed)
     earlier = set(earlier_ids)
     again = set(written.edges) | {
         (row.subject_id, row.object_id, key[3])

@@ -13,7 +13,7 @@ from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.staging import array_of, copy_rows
 
 RowKey = TypeVar("RowKey", bound=tuple[Any, ...])
-Row = TypeVar("Row")
+Row = TypeVar("Row", bound=tuple[Any, ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +76,16 @@ def insert_rows(
     """Copies these rows into the table, in the order of the columns; give JSON text for jsonb columns."""
     if rows:
         copy_rows(conn, f"lightfast.{table}", columns, rows)
+
+
+def write_differences(
+    conn: Connection,
+    table: str,
+    key_columns: Mapping[str, str],
+    columns: Sequence[str],
+    changed: Differences[RowKey, Row],
+) -> None:
+    """Removes and adds these rows of the table; `key_columns` as for `delete_rows`, `columns` are the others."""
+    delete_rows(conn, table, key_columns, changed.removed)
+    rows = [key + row for key, row in changed.added.items()]
+    insert_rows(conn, table, (*key_columns, *columns), rows)

@@ -24,9 +24,8 @@ from lightfast_pipelines.capture.writers.intervals import (
 )
 from lightfast_pipelines.capture.writers.rows import (
     columns_of,
-    delete_rows,
     differences,
-    insert_rows,
+    write_differences,
 )
 from lightfast_pipelines.domain import existence, latest_release, serving, states
 from lightfast_pipelines.store.database import Connection
@@ -76,13 +75,7 @@ def write_states(
         added[_state_of(key, row)].append((key[0], row))
     # For a state that only grows, its stored end is enough.
     tails = load_tails(conn, added.keys() - refolded)
-    delete_rows(conn, "state_changes", _CHANGE_KEY, changed.removed)
-    insert_rows(
-        conn,
-        "state_changes",
-        (*_CHANGE_KEY, *StatedChange._fields),
-        [key + row for key, row in changed.added.items()],
-    )
+    write_differences(conn, "state_changes", _CHANGE_KEY, StatedChange._fields, changed)
     touched, ended = _with_ends(conn, refolded | added.keys())
     deleted = {(key[0], key[1]) for key in touched if key[2] == existence.STATE_TYPE}
     grown = {key: added[key] for key in tails if (key[0], key[1]) not in deleted}
