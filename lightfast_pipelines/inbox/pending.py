@@ -73,9 +73,9 @@ _QUEUE = "SELECT partition_date, count(*) FROM lightfast.raw_queue GROUP BY part
 
 _BY_DAY: LiteralString = """
 WITH pending AS (
-  (SELECT o.id FROM {waiting} WHERE {not_given_up} ORDER BY o.id LIMIT {oldest})
+  (SELECT o.id FROM ({waiting}) o ORDER BY o.id LIMIT {oldest})
   UNION
-  (SELECT o.id FROM {waiting} WHERE {not_given_up} ORDER BY o.id DESC LIMIT {newest})
+  (SELECT o.id FROM ({waiting}) o ORDER BY o.id DESC LIMIT {newest})
 )
 SELECT d.day, count(*) FROM pending o CROSS JOIN {partition_day}
 WHERE d.day IS NOT NULL
@@ -95,8 +95,7 @@ def days_with_work(
 
     def by_day(stage: PendingObservations) -> dict[date, int]:
         query = _BY_DAY.format(
-            waiting=f"({stage.pending}) o" if exactly else stage.queue,
-            not_given_up=stage.not_given_up,
+            waiting=stage.pending if exactly else stage.without_result,
             oldest=_OLDEST,
             newest=_NEWEST,
             partition_day=PARTITION_DAY,

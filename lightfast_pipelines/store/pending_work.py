@@ -28,10 +28,15 @@ class PendingObservations:
     not_given_up: LiteralString
 
     @property
+    def without_result(self) -> LiteralString:
+        """A query for what has no result yet, which costs as much as there is."""
+        return f"SELECT o.id, o.workspace_id FROM {self.queue} WHERE {self.not_given_up}"
+
+    @property
     def pending(self) -> LiteralString:
         """A query for all of it."""
         return f"""
-        SELECT o.id, o.workspace_id FROM {self.queue} WHERE {self.not_given_up}
+        {self.without_result}
         UNION ALL
         SELECT o.id, o.workspace_id FROM {self.outdated} WHERE {self.not_given_up}
         """
