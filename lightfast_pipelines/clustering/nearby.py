@@ -7,7 +7,7 @@ bounds is left to consolidation.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -113,14 +113,14 @@ FROM links l JOIN ends s ON s.id = l.subject_id JOIN ends o ON o.id = l.object_i
 """
 
 _CLUSTERS_OF_THINGS = f"""
-SELECT asked.key, o.cluster_id, count(*)
+SELECT asked.key, m.cluster_id, count(*)
 FROM unnest(%(keys)s::text[]) AS asked (key)
 CROSS JOIN LATERAL (
-  SELECT o.cluster_id FROM lightfast.cluster_members o
-  WHERE (o.workspace_id, o.subject_key) >= (%(workspace)s, asked.key)
-    AND (o.workspace_id, o.subject_key) <= (%(workspace)s, asked.key)
-  ORDER BY o.workspace_id, o.subject_key, o.cluster_id LIMIT {_MOST_VOTES}
-) o
+  SELECT m.cluster_id FROM lightfast.cluster_members m
+  WHERE (m.workspace_id, m.subject_key) >= (%(workspace)s, asked.key)
+    AND (m.workspace_id, m.subject_key) <= (%(workspace)s, asked.key)
+  ORDER BY m.workspace_id, m.subject_key, m.cluster_id LIMIT {_MOST_VOTES}
+) m
 GROUP BY 1, 2
 """
 
@@ -138,19 +138,24 @@ def clusters_of_things(
 ) -> list[tuple[str, str, int]]:
     """(subject, cluster, votes) of observations that are about these things."""
     parameters = {"workspace": workspace_id, "keys": sorted(keys)}
-    conn.execute(_WITHOUT_SORTING)
-    rows = conn.execute(_CLUSTERS_OF_THINGS, parameters).fetchall()
-    conn.execute(_WITH_SORTING)
-    return rows
+    return _without_sorting(conn, _CLUSTERS_OF_THINGS, parameters)
 
 
 def nearest_clusters(conn: Connection, workspace_id: int, ids: Iterable[int]) -> dict[int, str]:
     """observation -> the cluster of the nearest observation of its author on one of its files, within
     a day; of two equally near, the one with the smaller id. Observations without one are left out."""
-    parameters: dict[str, Any] = {"ids": sorted(ids), "workspace": workspace_id, "within": _WITHIN}
-    if not parameters["ids"]:
+    asked = sorted(ids)
+    if not asked:
         return {}
+    parameters = {"ids": asked, "workspace": workspace_id, "within": _WITHIN}
+    return dict(_without_sorting(conn, _NEAREST, parameters))
+
+
+def _without_sorting(
+    conn: Connection, query: str, parameters: Mapping[str, object]
+) -> list[tuple[Any, ...]]:
+    """The rows of a query that says by its order which index to take."""
     conn.execute(_WITHOUT_SORTING)
-    nearest: dict[int, str] = dict(conn.execute(_NEAREST, parameters).fetchall())
+    rows = conn.execute(query, parameters).fetchall()
     conn.execute(_WITH_SORTING)
-    return nearest
+    return rows
