@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lightfast_pipelines.domain.health import LIMITS, Figure, beyond_limits, days_left
+from lightfast_pipelines.domain.health import LIMITS, Figure, HealthLimit, beyond_limits, days_left
 
 
 def test_figures_within_their_limits_or_without_one_are_in_order() -> None:
@@ -13,10 +13,7 @@ def test_figures_within_their_limits_or_without_one_are_in_order() -> None:
 
 
 @pytest.mark.parametrize("limit", LIMITS, ids=lambda limit: f"{limit.name} {limit.subject}")
-def test_each_limit_is_noticed_on_its_own_side(limit: object) -> None:
-    from lightfast_pipelines.domain.health import HealthLimit
-
-    assert isinstance(limit, HealthLimit)
+def test_each_limit_is_noticed_on_its_own_side(limit: HealthLimit) -> None:
     beyond = limit.value * (0.9 if limit.at_least else 1.1)
     (exceeded,) = beyond_limits([Figure(limit.name, limit.subject, beyond)])
     assert limit.meaning in exceeded.what

@@ -58,20 +58,26 @@ def test_deliveries_that_arrive_within_seconds_share_the_run(
     assert count(conn, "raw_queue") == 0
 
 
+class Stream:
+    """Receives one more delivery whenever it is called."""
+
+    def __init__(self, database: Database) -> None:
+        self.arrived = 0
+        self._database = database
+
+    def __call__(self, _seconds: float = 0) -> None:
+        self.arrived += 1
+        with self._database.connect() as receiver:
+            arrive(receiver, [FIRST], first=self.arrived)
+
+
 def test_a_stream_that_never_pauses_ends_with_the_runs_bounds(
     database: Database, conn: Connection
 ) -> None:
     link(conn)
-    number = 1
-
-    def another(_seconds: float = 0) -> None:
-        nonlocal number
-        with database.connect() as receiver:
-            arrive(receiver, [FIRST], first=number)
-        number += 1
-
-    another()
-    report = take_arriving(conn, [FIRST], Bounds(4, 600, 500), quiet_seconds=2, pause=another)
+    stream = Stream(database)
+    stream()
+    report = take_arriving(conn, [FIRST], Bounds(4, 600, 500), quiet_seconds=2, pause=stream)
     assert report.deliveries == 4
 
 
@@ -79,22 +85,15 @@ def test_a_stream_that_never_pauses_is_left_to_the_next_run_once_that_is_there(
     database: Database, conn: Connection
 ) -> None:
     link(conn)
-    number = 1
-
-    def another(_seconds: float = 0) -> None:
-        nonlocal number
-        with database.connect() as receiver:
-            arrive(receiver, [FIRST], first=number)
-        number += 1
-
-    another()
+    stream = Stream(database)
+    stream()
     report = take_arriving(
         conn,
         [FIRST],
         Bounds(100, 600, 500),
         quiet_seconds=2,
-        is_relieved=lambda: number > 4,
-        pause=another,
+        is_relieved=lambda: stream.arrived > 3,
+        pause=stream,
     )
     assert report.deliveries == 4
     assert count(conn, "raw_queue") == 0
