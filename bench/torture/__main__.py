@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench.receiver_deliveries import PROVIDERS
 from bench.receiver_servers import free_port
 from bench.torture import checks, memory
 from bench.torture.clock import MovableClock
@@ -33,7 +34,7 @@ from bench.torture.faults import Injected, Rig, inject
 from bench.torture.proxy import CuttingProxy
 from bench.torture.schedule import KINDS, RUN_KINDS, WORKER_KINDS, Pace, make_schedule
 from bench.torture.sender import Sender, SendingReport
-from bench.torture.stack import SECRET, SECRETS, Stack, StackError
+from bench.torture.stack import SECRET, Stack, StackError
 from lightfast_pipelines.cli.stack.dagster_api import is_idle
 from lightfast_pipelines.embedded_postgres import EmbeddedPostgres
 from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
@@ -116,7 +117,7 @@ class Torture:
         rig = Rig(self.stack, proxy, self.disk, self.clock)
         sender = Sender(
             f"http://127.0.0.1:{proxy.port}",
-            dict.fromkeys(SECRETS, SECRET.encode()),
+            dict.fromkeys(PROVIDERS, SECRET.encode()),
             clock_is_moved=rig.clock_is_moved,
             chance=random.Random(f"pauses {self.seed}"),
         )

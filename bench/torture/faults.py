@@ -68,6 +68,16 @@ async def inject(rig: Rig, fault: Fault) -> Injected:
     return Injected(fault, began, time.time(), what)
 
 
+async def _as_soon_as_possible(attempt: Callable[[], Awaitable[str]]) -> str:
+    """What the first successful attempt did; empty if none was successful in time."""
+    deadline = time.monotonic() + TARGET_SECONDS
+    while time.monotonic() < deadline:
+        if what := await attempt():
+            return what
+        await asyncio.sleep(0.2)
+    return ""
+
+
 def _pick(processes: Sequence[psutil.Process], choice: float) -> psutil.Process | None:
     return processes[int(choice * len(processes))] if processes else None
 
@@ -76,18 +86,15 @@ def _kill(find: Callable[[Rig, float], psutil.Process | None]) -> Callable[..., 
     """A fault that kills what `find` finds, as soon as there is one."""
 
     async def kill(rig: Rig, fault: Fault) -> str:
-        deadline = time.monotonic() + TARGET_SECONDS
-        while time.monotonic() < deadline:
-            process = await asyncio.to_thread(find, rig, fault.choice)
-            if process is not None:
-                with suppress(psutil.Error):
-                    title = _title(process)
-                    process.kill()
-                    return title or f"pid {process.pid}"
-            await asyncio.sleep(0.2)
+        process = await asyncio.to_thread(find, rig, fault.choice)
+        if process is not None:
+            with suppress(psutil.Error):
+                title = _title(process)
+                process.kill()
+                return title or f"pid {process.pid}"
         return ""
 
-    return kill
+    return lambda rig, fault: _as_soon_as_possible(lambda: kill(rig, fault))
 
 
 def _title(process: psutil.Process) -> str:
@@ -124,14 +131,9 @@ def _hang(find: Callable[[Rig], Sequence[psutil.Process]]) -> Callable[..., Awai
     """A fault that suspends what `find` finds, as soon as there is any."""
 
     async def hang(rig: Rig, fault: Fault) -> str:
-        deadline = time.monotonic() + TARGET_SECONDS
-        while time.monotonic() < deadline:
-            if what := await _suspend(await asyncio.to_thread(find, rig), fault.seconds):
-                return what
-            await asyncio.sleep(0.2)
-        return ""
+        return await _suspend(await asyncio.to_thread(find, rig), fault.seconds)
 
-    return hang
+    return lambda rig, fault: _as_soon_as_possible(lambda: hang(rig, fault))
 
 
 async def _end_sessions(rig: Rig, fault: Fault) -> str:
@@ -139,16 +141,12 @@ async def _end_sessions(rig: Rig, fault: Fault) -> str:
     some = "" if fault.choice < 0.5 else " AND random() < 0.5"
 
     def end() -> str:
-        with _superuser(rig) as conn:
+        with suppress(psycopg.Error), _superuser(rig) as conn:
             ended = conn.execute(_END_SESSIONS + some).fetchall()
-        return f"{len(ended)} sessions" if ended else ""
+            return f"{len(ended)} sessions" if ended else ""
+        return ""
 
-    deadline = time.monotonic() + TARGET_SECONDS
-    while time.monotonic() < deadline:
-        with suppress(psycopg.Error):
-            return await asyncio.to_thread(end)
-        await asyncio.sleep(0.2)
-    return ""
+    return await _as_soon_as_possible(lambda: asyncio.to_thread(end))
 
 
 def _superuser(rig: Rig) -> psycopg.Connection[tuple[Any, ...]]:

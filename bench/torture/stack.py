@@ -18,6 +18,7 @@ from pathlib import Path
 import httpx
 import psutil
 
+from bench.receiver_deliveries import SECRET_SETTINGS
 from bench.receiver_servers import free_port
 from bench.torture import LIGHTFAST
 from lightfast_pipelines.cli.stack.warden import MARK, marked, of_home
@@ -25,12 +26,6 @@ from lightfast_pipelines.embedded_postgres import EmbeddedPostgres
 from lightfast_pipelines.embedded_postgres.control import ControlFolder
 from lightfast_pipelines.embedded_postgres.postmaster import processes_in
 
-SECRETS = {
-    "github": "GITHUB_WEBHOOK_SECRET",
-    "vercel": "VERCEL_CLIENT_INTEGRATION_SECRET",
-    "linear": "LINEAR_WEBHOOK_SIGNING_SECRET",
-    "sentry": "SENTRY_CLIENT_SECRET",
-}
 SECRET = "torture-secret"  # noqa: S105 - signs nothing but this run's own load
 _READY = "Ctrl-C ends everything"
 _RUN = re.compile(r"multiprocessing|execute_run")
@@ -55,7 +50,7 @@ class Stack:
             **environment,
             "LIGHTFAST_RECEIVER_PORT": str(self.receiver_port),
             "LIGHTFAST_DAGSTER_PORT": str(self.dagster_port),
-            **dict.fromkeys(SECRETS.values(), SECRET),
+            **dict.fromkeys(SECRET_SETTINGS.values(), SECRET),
         }
         self._up: subprocess.Popen[bytes] | None = None
 
