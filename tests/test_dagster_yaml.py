@@ -1,8 +1,6 @@
 """dagster.yaml with Dagster itself, on a real Postgres."""
 
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -10,24 +8,16 @@ import pytest
 
 from lightfast_pipelines.embedded_postgres import Lease
 from lightfast_pipelines.jobs.when_due import BACKFILL_LANE, SCHEDULED_LANE
-
-ROOT = Path(__file__).resolve().parent.parent
+from tests.dagster_instances import dagster_instance
 
 
 @pytest.fixture(scope="module")
 def instance(
     postgres: Lease, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dg.DagsterInstance]:
-    """An instance of the file, in its own folder."""
-    folder = tmp_path_factory.mktemp("dagster")
-    shutil.copy(ROOT / "dagster.yaml", folder)
     url = postgres.url("dagster", "lightfast_migrator")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(
-            "LIGHTFAST_DAGSTER_URL", url.replace("postgresql://", "postgresql+psycopg2://", 1)
-        )
-        with dg.DagsterInstance.from_config(str(folder)) as made:
-            yield made
+    with dagster_instance(url, tmp_path_factory.mktemp("dagster")) as made:
+        yield made
 
 
 def test_a_written_event_can_be_read(instance: dg.DagsterInstance) -> None:

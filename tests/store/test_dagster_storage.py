@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,8 +19,7 @@ from lightfast_pipelines.store.dagster_storage import (
     load_of_dagster,
 )
 from lightfast_pipelines.store.database import Connection, Database
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.dagster_instances import dagster_instance
 
 
 @pytest.fixture
@@ -31,19 +29,14 @@ def storage(postgres: Lease, tmp_path: Path) -> Iterator[tuple[dg.DagsterInstanc
     with psycopg.connect(postgres.url("postgres", "lightfast_migrator"), autocommit=True) as server:
         server.execute(f"CREATE DATABASE {name}")
     url = postgres.url(name, "lightfast_migrator")
-    shutil.copy(ROOT / "dagster.yaml", tmp_path)
+    database = Database(lease=postgres, dagster=url)
     try:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv(
-                "LIGHTFAST_DAGSTER_URL", url.replace("postgresql", "postgresql+psycopg2", 1)
-            )
-            database = Database(lease=postgres, dagster=url)
-            with (
-                dg.DagsterInstance.from_config(str(tmp_path)) as instance,
-                dagster_storage(database) as conn,
-            ):
-                assert conn is not None
-                yield instance, conn
+        with (
+            dagster_instance(url, tmp_path) as instance,
+            dagster_storage(database) as conn,
+        ):
+            assert conn is not None
+            yield instance, conn
     finally:
         with psycopg.connect(
             postgres.url("postgres", "lightfast_migrator"), autocommit=True
