@@ -215,47 +215,26 @@ def _start(
         "worker": [str(bin_dir / "lightfast"), "worker"],
     }
 
-    end_lost_runs = [
-        sys.executable,
-        "-m",
-        "lightfast_pipelines.cli.stack.lost_runs",
-        socket_path.name,
-    ]
-
     def end_runs_of_code_server() -> None:
         # If the database is down, the runs stay as they are until the next start.
-        ended = subprocess.run(
-            end_lost_runs,
-            env=environment_of("pipeline", environment),
-            cwd=_folder(home),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        for line in (ended.stdout if ended.returncode == 0 else ended.stderr).splitlines()[-1:]:
-            say(line)
+        _correct_storage("lost_runs", socket_path.name, environment=environment, home=home)
 
     def forget_future_ticks() -> None:
         # If the database is down, the daemon waits for the time of its last tick.
-        subprocess.run(
-            [sys.executable, "-m", "lightfast_pipelines.cli.stack.future_ticks"],
-            env=environment_of("pipeline", environment),
-            cwd=_folder(home),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-        )
+        _correct_storage("future_ticks", environment=environment, home=home)
 
     def before_code_server() -> None:
         socket_path.unlink(missing_ok=True)
         end_runs_of_code_server()
 
+    own_checks: dict[str, Callable[[subprocess.Popen[bytes]], bool]] = {
+        "dagster-code-server": HasCode(),
+        "dagster-daemon": ClockGoesOn(),
+    }
     health_checks = {
         "receiver": answers(f"{stack.receiver_url}/healthz"),
         "dagster-webserver": answers(f"{stack.dagster_url}/server_info"),
     }
-
     before_restart = {
         "dagster-code-server": before_code_server,
         "dagster-daemon": forget_future_ticks,
@@ -263,10 +242,6 @@ def _start(
 
     def start(name: str) -> None:
         role: Role = "receiver" if name == "receiver" else "pipeline"
-        own_checks: dict[str, Callable[[subprocess.Popen[bytes]], bool]] = {
-            "dagster-code-server": HasCode(),
-            "dagster-daemon": ClockGoesOn(),
-        }
         is_whole = own_checks.get(name)
         is_at_work = Answering(health_checks.get(name, is_not_suspended))
         children.start(
@@ -305,6 +280,23 @@ def _start(
     if works and settings.worker:
         start("worker")
     return stack
+
+
+def _correct_storage(
+    program: str, *arguments: str, environment: Mapping[str, str], home: Path
+) -> None:
+    """Runs a program of this package on Dagster's storage, and says the last line that it prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", f"{__package__}.{program}", *arguments],
+        env=environment_of("pipeline", environment),
+        cwd=_folder(home),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    for line in (done.stdout if done.returncode == 0 else done.stderr).splitlines()[-1:]:
+        say(line)
 
 
 def _folder(home: Path) -> Path:
