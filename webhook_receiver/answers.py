@@ -51,34 +51,17 @@ def refusal_bytes(status: int, message: str) -> bytes:
 
 
 class AnswerTransport(asyncio.Transport):
-    """The transport that uvicorn sees: it writes an answer in one piece, and reads nothing.
-
-    uvicorn writes head and body separately: two system calls, and the client wakes twice.
-    """
+    """The transport that uvicorn sees: it writes, but neither reads nor ends the connection itself."""
 
     def __init__(self, transport: asyncio.Transport, on_close: Callable[[], None]) -> None:
         super().__init__()
         self._transport = transport
         self._on_close = on_close
-        self._head = b""
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        if self._head:
-            head, self._head = self._head, b""
-            self._transport.write(head + data)
-        elif data[:5] == b"HTTP/":
-            self._head = bytes(data)
-        elif data:
-            self._transport.write(data)
-
-    def flush(self) -> None:
-        """Writes a head that no body follows."""
-        if self._head:
-            head, self._head = self._head, b""
-            self._transport.write(head)
+        self._transport.write(data)
 
     def close(self) -> None:
-        self.flush()
         self._on_close()
 
     def abort(self) -> None:

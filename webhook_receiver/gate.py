@@ -78,7 +78,6 @@ class Gate(asyncio.Protocol):
         self._is_storing = False
         """Whether the endpoint has the body of a request, even if the client is gone."""
         self._inner: HttpToolsProtocol | None = None
-        self._answers: AnswerTransport | None = None
         self._phase = Phase.IDLE
         self._buffer = bytearray()
         """The start of an incomplete head, or what arrived while a request was answered."""
@@ -201,8 +200,6 @@ class Gate(asyncio.Protocol):
         """The current request is completely answered."""
         if self._phase is not Phase.ANSWERING:
             return
-        if self._answers is not None:
-            self._answers.flush()
         self._room.give_back(self)
         if self.is_last:
             self._close()
@@ -323,7 +320,6 @@ class Gate(asyncio.Protocol):
             self.answered()
 
     def _make_inner(self) -> HttpToolsProtocol:
-        self._answers = AnswerTransport(self._transport, self.close_after_answer)
         inner = HttpToolsProtocol(
             config=self._config,
             server_state=self._server_state,
@@ -331,7 +327,7 @@ class Gate(asyncio.Protocol):
             app_state=self._app_state | {GATE: self},
             _loop=self._loop,
         )
-        inner.connection_made(self._answers)
+        inner.connection_made(AnswerTransport(self._transport, self.close_after_answer))
         return inner
 
     def _keep_for_later(self, data: bytes) -> None:
