@@ -66,8 +66,7 @@ class Writer:
         self._reads: list[WaitingQuery] = []
         self._wake = asyncio.Event()
         self._closing = False
-        self._first_connection = asyncio.Event()
-        self._connected = False
+        self._connected = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -83,11 +82,11 @@ class Writer:
         """Returns when the database is connected, or after so long."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._first_connection.wait()
+                await self._connected.wait()
 
     async def store(self, delivery: Delivery) -> bool:
         """Returns after the commit: True if the delivery was new. Raises Unavailable or Unstorable."""
-        if not self._connected or self._closing:
+        if not self._connected.is_set() or self._closing:
             raise Unavailable
         future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting.append((delivery, future))
@@ -96,7 +95,7 @@ class Writer:
 
     async def ping(self) -> datetime:
         """The database's time. Raises Unavailable."""
-        if not self._connected or self._closing:
+        if not self._connected.is_set() or self._closing:
             raise Unavailable
         future: asyncio.Future[datetime] = asyncio.get_running_loop().create_future()
         self._pings.append(future)
@@ -105,7 +104,7 @@ class Writer:
 
     async def read(self, query: str) -> list[tuple[Any, ...]]:
         """The rows of a short query. Raises Unavailable."""
-        if not self._connected or self._closing:
+        if not self._connected.is_set() or self._closing:
             raise Unavailable
         future: asyncio.Future[list[tuple[Any, ...]]] = asyncio.get_running_loop().create_future()
         self._reads.append((query, future))
@@ -128,7 +127,7 @@ class Writer:
                     log.warning("database away", extra={"fields": {"error": error_type(error)}})
                     is_reported = True
             finally:
-                self._connected = False
+                self._connected.clear()
                 self._metrics.database_is(connected=False)
                 self._fail_all()
                 if connection is not None:
@@ -162,8 +161,7 @@ class Writer:
         apart = difference((self._clock() - database_time).total_seconds())
         if apart is not None:
             log.warning("clocks are apart", extra={"fields": {"reason": apart}})
-        self._connected = True
-        self._first_connection.set()
+        self._connected.set()
         self._metrics.database_is(connected=True)
         while True:
             if not self._waiting and not self._pings and not self._reads:
