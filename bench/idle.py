@@ -10,43 +10,28 @@ A run that comes once a day also comes soon after a start, so in a short watch i
 from __future__ import annotations
 
 import argparse
-import os
-import signal
-import subprocess
-import sys
 import tempfile
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import LiteralString
 
-import psutil
 import psycopg
 
 from bench.report import Measurement, Report, add_json_option, finish
+from bench.running_stack import RunningStack, running_stack
+from bench.torture.memory import command
 from lightfast_pipelines.embedded_postgres import EmbeddedPostgres
 from lightfast_pipelines.store.database import Connection
 
 MOST_RUNS = 15
 MOST_EVENT_MEGABYTES = 1.0
 _MB = 1_000_000
-_READY_SECONDS = 300
 # Jobs whose schedules ask for a run a day even if nothing has changed.
 ONCE_A_DAY = ("health", "liveness", "upkeep", "waiting")
-# Command line -> what the table calls the process; the first that matches.
-_NAMES = {
-    "webhook_receiver": "receiver",
-    "code-server": "code server",
-    "dagster_ui": "webserver",
-    "dagster-daemon": "daemon",
-    "lightfast worker": "worker",
-    "postgres": "postgres",
-    "guardian": "guardian",
-    "warden": "warden",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +51,8 @@ class Reading:
     """CPU seconds by process, with those of ended children."""
 
 
-def read(home: Path, stack: psutil.Process) -> Reading:
-    server = EmbeddedPostgres(home)
-    url = server.url_if_running("dagster", "lightfast_migrator")
+def read(stack: RunningStack) -> Reading:
+    url = EmbeddedPostgres(stack.home).url_if_running("dagster", "lightfast_migrator")
     assert url is not None, "the database does not run"
     with psycopg.connect(url) as conn:
         wal = _one(conn, "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')")[0]
@@ -95,7 +79,7 @@ def read(home: Path, stack: psutil.Process) -> Reading:
             Counter(dict(runs)),
             (ticks[0], ticks[1]),
             sizes,
-            _seconds([stack, psutil.Process(server.status().pid)]),
+            stack.cpu_seconds(),
         )
 
 
@@ -105,50 +89,16 @@ def _one(conn: Connection, query: LiteralString) -> tuple[int, ...]:
     return tuple(int(value) for value in row)
 
 
-def _seconds(roots: list[psutil.Process]) -> Mapping[str, float]:
-    seconds: dict[str, float] = defaultdict(float)
-    for process in {each for root in roots for each in (root, *root.children(recursive=True))}:
-        try:
-            line, used = " ".join(process.cmdline()), process.cpu_times()
-        except psutil.Error:
-            continue
-        name = next((shown for part, shown in _NAMES.items() if part in line), "others")
-        seconds[name] += used.user + used.system + used.children_user + used.children_system
-    return seconds
-
-
 @contextmanager
-def stack_in(home: Path) -> Iterator[psutil.Process]:
-    """`lightfast up` in this home, with a demo's history, ready and with nothing to do."""
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("LIGHTFAST_")},
-        "LIGHTFAST_HOME": str(home),
-        "LIGHTFAST_RECEIVER_PORT": "0",
-        "LIGHTFAST_DAGSTER_PORT": "0",
-    }
-    lightfast = str(Path(sys.executable).parent / "lightfast")
-    log = home.parent / "output.log"
-    with log.open("wb") as output:
-        for command in ("demo", "--once"), ("process",):
-            subprocess.run(
-                [lightfast, *command], env=environment, stdout=output, stderr=output, check=True
-            )
-        up = subprocess.Popen([lightfast, "up"], env=environment, stdout=output, stderr=output)
-        try:
-            _wait_until_ready(up, log)
-            yield psutil.Process(up.pid)
-        finally:
-            up.send_signal(signal.SIGINT)
-            up.wait()
-            EmbeddedPostgres(home).stop(force=True)
-
-
-def _wait_until_ready(up: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + _READY_SECONDS
-    while "Ctrl-C ends everything" not in log.read_text():
-        if up.poll() is not None or time.monotonic() > deadline:
-            raise SystemExit(f"`lightfast up` did not start:\n{log.read_text()}")
-        time.sleep(1)
+def told_stack(home: Path) -> Iterator[RunningStack]:
+    """`lightfast up` with a demo's history, and with nothing to do."""
+    command(home, "demo", "--once")
+    command(home, "process")
+    try:
+        with running_stack(home) as stack:
+            yield stack
+    finally:
+        EmbeddedPostgres(home).stop(force=True)
 
 
 def hourly(first: Mapping[str, int], last: Mapping[str, int], hours: float) -> float:
@@ -210,13 +160,12 @@ def main() -> int:
     options = parser.parse_args()
     with (
         tempfile.TemporaryDirectory(prefix="lightfast-idle-") as folder,
-        stack_in(Path(folder) / "home") as stack,
+        told_stack(Path(folder) / "home") as stack,
     ):
-        home = Path(folder) / "home"
         time.sleep(options.settle)
-        first = read(home, stack)
+        first = read(stack)
         time.sleep(60 * options.minutes)
-        last = read(home, stack)
+        last = read(stack)
         report = report_of(first, last)
     return finish(report, options.json)
 

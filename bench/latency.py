@@ -9,25 +9,21 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 import psycopg
 
 from bench.corpus import CORPUS
 from bench.latency_load import Histories, Repository, delivery_id, send
 from bench.report import Curve, Measurement, Report, add_json_option, finish
+from bench.running_stack import START_SECONDS, running_stack
 from lightfast_pipelines.embedded_postgres import EmbeddedPostgres
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.linked_resources import add_workspace, link_resource
@@ -35,7 +31,6 @@ from lightfast_pipelines.store.locks import WORKER_SETTLES, present
 
 SECRET = "bench-secret"  # noqa: S105 - signs nothing but this run's own load
 LOOK_SECONDS = 0.1
-START_SECONDS = 180.0
 # How long after the last delivery everything must be queryable.
 PATIENCE_SECONDS = 180.0
 REACH = {"sensor": 20.0, "worker": 2.0}
@@ -91,38 +86,6 @@ class Looker(threading.Thread):
                         self.without_observation.add(delivery)
 
 
-@contextmanager
-def up(home: Path, *words: str) -> Iterator[tuple[str, psutil.Process]]:
-    """A running `lightfast up`: (the receiver's URL, the process)."""
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("LIGHTFAST_")},
-        "LIGHTFAST_HOME": str(home),
-        "LIGHTFAST_RECEIVER_PORT": "0",
-        "LIGHTFAST_DAGSTER_PORT": "0",
-        "GITHUB_WEBHOOK_SECRET": SECRET,
-    }
-    log = home.with_suffix(".log")
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [str(Path(sys.executable).parent / "lightfast"), "up", *words],
-            env=environment,
-            stdout=output,
-            stderr=output,
-        )
-    try:
-        deadline = time.monotonic() + START_SECONDS
-        while "Ctrl-C ends everything" not in log.read_text():
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise SystemExit(f"`lightfast up` did not start:\n{log.read_text()[-3000:]}")
-            time.sleep(0.2)
-        found = re.search(r"webhooks: (\S+/webhooks/github)", log.read_text())
-        assert found is not None
-        yield found[1], psutil.Process(process.pid)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(120)
-
-
 def wait_for_worker(database: Database) -> None:
     deadline = time.monotonic() + START_SECONDS
     with database.connect(autocommit=True) as conn:
@@ -139,24 +102,6 @@ def link(conn: Connection, repositories: Sequence[Repository]) -> None:
     conn.commit()
 
 
-def cpu_seconds(up_process: psutil.Process, home: Path) -> float:
-    """Of everything that `up` started, also of what has ended, and of its Postgres."""
-    roots = [up_process]
-    for each in psutil.process_iter():
-        try:
-            if each.name() == "postgres" and str(home) in " ".join(each.cmdline()):
-                roots.append(each)
-        except psutil.Error:
-            continue
-    total = 0.0
-    for each in {process for root in roots for process in (root, *root.children(recursive=True))}:
-        try:
-            total += sum(each.cpu_times()[:4])
-        except psutil.Error:
-            continue
-    return total
-
-
 def measure(folder: Path, histories: Histories, how: str, options: argparse.Namespace) -> Result:
     home = folder / how
     home.mkdir()
@@ -167,19 +112,25 @@ def measure(folder: Path, histories: Histories, how: str, options: argparse.Name
             database.migrate()
             with database.connect() as conn:
                 link(conn, histories.repositories(count))
-            with up(home, *(["--worker"] if how == "worker" else [])) as (url, process):
+            with running_stack(
+                home,
+                *(["--worker"] if how == "worker" else []),
+                environment={"GITHUB_WEBHOOK_SECRET": SECRET},
+            ) as stack:
                 if how == "worker":
                     wait_for_worker(database)
                 looker = Looker(database)
                 looker.start()
-                before, began = cpu_seconds(process, home), time.monotonic()
+                before, began = sum(stack.cpu_seconds().values()), time.monotonic()
+                url = stack.webhooks_url("github")
                 sent = send(histories.deliveries(), url, SECRET.encode(), options.rate, count)
                 deadline = time.monotonic() + PATIENCE_SECONDS
                 while len(looker.seen.keys() | looker.without_observation) < count:
                     if time.monotonic() > deadline:
                         break
                     time.sleep(LOOK_SECONDS)
-                took, used = time.monotonic() - began, cpu_seconds(process, home) - before
+                took = time.monotonic() - began
+                used = sum(stack.cpu_seconds().values()) - before
                 looker.stopped.set()
                 looker.join()
                 runs = runs_since(database, time.time() - (time.monotonic() - sent.meant[0]))
