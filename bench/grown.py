@@ -13,12 +13,14 @@ import itertools
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from bench.capture import ingest_file, process_all
 from bench.corpus import CORPUS, deliveries
+from bench.grown_names import delivery_of
 from bench.grown_tables import ALL_VIEWS, Grown, grow
 from lightfast_pipelines.embedded_postgres import EmbeddedPostgres
 from lightfast_pipelines.store.database import Database
@@ -44,13 +46,36 @@ def seed_lines(file: Path, count: int) -> Iterator[dict[str, Any]]:
         yield {**line, "received_at": line["occurred_at"]}
 
 
-def make_seed(database: Database, lines: Iterator[dict[str, Any]]) -> None:
-    with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
-        for line in lines:
-            file.write(json.dumps(line) + "\n")
-        file.flush()
-        ingest_file(database, Path(file.name))
+def make_seed(database: Database, lines: Iterable[dict[str, Any]]) -> None:
+    _ingest(database, lines)
     process_all(database)
+
+
+def arrive(database: Database, grown: Grown, lines: Iterable[dict[str, Any]]) -> None:
+    """Ingests later deliveries of the recorded history as those of a repository of the large workspace."""
+    copy = grown.newest
+    changed = (delivery_of(line, copy, grown.repository, grown.shared) for line in lines)
+    _ingest(database, changed, copy.slug, copy.org_id)
+
+
+def leave_work(
+    database: Database, grown: Grown, lines: Sequence[dict[str, Any]], captured: int
+) -> None:
+    """So many later deliveries are captured and wait for the stages after that; the rest waits for capture."""
+    from lightfast_pipelines.capture.queue.batches import capture
+
+    arrive(database, grown, lines[:captured])
+    with database.connect() as conn:
+        capture(conn, days=None, max_rows=captured, batch_rows=captured, now=datetime.now(UTC))
+        conn.commit()
+    arrive(database, grown, lines[captured:])
+
+
+def _ingest(database: Database, lines: Iterable[dict[str, Any]], *place: str) -> None:
+    with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
+        file.writelines(json.dumps(line) + "\n" for line in lines)
+        file.flush()
+        ingest_file(database, Path(file.name), *place)
 
 
 def grow_home(

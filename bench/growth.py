@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import os
 import statistics
 import sys
@@ -22,10 +21,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.capture import ingest_file, run_in_child
+from bench.capture import run_in_child
 from bench.corpus import CORPUS, deliveries
-from bench.grown import SEED_DELIVERIES, grow_home
-from bench.grown_names import delivery_of
+from bench.grown import SEED_DELIVERIES, arrive, grow_home
 from bench.grown_tables import ALL_VIEWS, Grown
 from bench.report import Curve, Measurement, Report, add_json_option, finish
 from lightfast_pipelines.embedded_postgres import EmbeddedPostgres, Lease
@@ -56,20 +54,14 @@ class Size:
                 spent.setdefault(stage, []).append(value)
 
 
-def arrive(size: Size, first: int, count: int, options: argparse.Namespace) -> dict[str, Any]:
+def process_new(size: Size, first: int, count: int, options: argparse.Namespace) -> dict[str, Any]:
     """The next deliveries for a repository of the large workspace are ingested and processed."""
-    grown, copy = size.grown, size.grown.newest
     first += options.seed_deliveries
-    url = size.lease.url(database="lightfast", user="lightfast_migrator")
-    with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as lines:
-        for line in itertools.islice(deliveries(options.file), first, first + count):
-            changed = delivery_of(line, copy, grown.repository, grown.shared)
-            lines.write(json.dumps(changed) + "\n")
-        lines.flush()
-        path = Path(lines.name)
-        ingest_file(Database(address=url), path, copy.slug, copy.org_id)
-        is_whole = size.wanted <= options.scheduled_up_to
-        done = run_in_child(url, "process" if is_whole else "run", path)
+    database = Database(lease=size.lease)
+    new = itertools.islice(deliveries(options.file), first, first + count)
+    arrive(database, size.grown, new)
+    step = "process" if size.wanted <= options.scheduled_up_to else "run"
+    done = run_in_child(database.url("migrator"), step, options.file)
     spent = sum(done["stages"].values())
     print(
         f"{size.wanted:,}: {done['deliveries']:,} deliveries in {spent:.1f} s",
@@ -148,11 +140,11 @@ def main() -> int:
             sizes.append(Size(wanted, grown, servers.enter_context(server.acquire())))
         # The first time, the scheduled stages also do what the rows of a grown history leave to them.
         for size in sizes:
-            arrive(size, 0, WARM_UP, options)
+            process_new(size, 0, WARM_UP, options)
         each = options.deliveries // options.rounds
         for number in range(options.rounds):
             for size in sizes:
-                done = arrive(size, WARM_UP + number * each, each, options)
+                done = process_new(size, WARM_UP + number * each, each, options)
                 size.add(done["stages"], done["cpu_by_stage"])
     return finish(report_of(sizes, each), options.json)
 

@@ -10,21 +10,17 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import os
 import statistics
 import sys
 import tempfile
 import time
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.capture import ingest_file
 from bench.corpus import CORPUS, deliveries
-from bench.grown import SEED_DELIVERIES, grow_home
-from bench.grown_names import delivery_of
-from bench.grown_tables import ALL_VIEWS, Grown
+from bench.grown import SEED_DELIVERIES, grow_home, leave_work
+from bench.grown_tables import ALL_VIEWS
 from bench.questions import QUESTIONS, Place, Question, place_in
 from bench.recorded_queries import Recorder
 from bench.report import Measurement, Report, add_json_option, finish
@@ -34,24 +30,6 @@ from lightfast_pipelines.store.database import Database
 MOST_MILLISECONDS = 100.0
 # What waits while the questions are asked.
 CAPTURED, QUEUED = 600, 300
-
-
-def leave_work(database: Database, grown: Grown, file: Path) -> None:
-    """Deliveries that are captured and wait to be embedded, and others that wait to be captured."""
-    from lightfast_pipelines.capture.queue.batches import capture
-
-    lines = itertools.islice(deliveries(file), SEED_DELIVERIES, SEED_DELIVERIES + CAPTURED + QUEUED)
-    changed = [delivery_of(line, grown.newest, grown.repository, grown.shared) for line in lines]
-    for part in (changed[:CAPTURED], changed[CAPTURED:]):
-        with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as stream:
-            stream.writelines(json.dumps(line) + "\n" for line in part)
-            stream.flush()
-            ingest_file(database, Path(stream.name), grown.newest.slug, grown.newest.org_id)
-        if part is changed[CAPTURED:] or len(part) < CAPTURED:
-            return
-        with database.connect() as conn:
-            capture(conn, days=None, max_rows=CAPTURED, batch_rows=CAPTURED, now=datetime.now(UTC))
-            conn.commit()
 
 
 def ask(recorder: Recorder, question: Question, place: Place, rounds: int) -> list[float]:
@@ -118,7 +96,8 @@ def main() -> int:
         lease = stack.enter_context(EmbeddedPostgres(home, idle_seconds=5).acquire())
         database = Database(lease=lease)
         if grown is not None:
-            leave_work(database, grown, options.file)
+            later = itertools.islice(deliveries(options.file), SEED_DELIVERIES, None)
+            leave_work(database, grown, list(itertools.islice(later, CAPTURED + QUEUED)), CAPTURED)
             with database.connect("migrator", autocommit=True) as conn:
                 conn.execute("ANALYZE")
         measure(database, "large", options.rounds, report)

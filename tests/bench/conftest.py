@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import NamedTuple
 
 import psycopg
 import pytest
 
-from bench.capture import ingest_file
-from bench.grown import make_seed
-from bench.grown_names import delivery_of
+from bench.grown import leave_work, make_seed
 from bench.grown_tables import Grown, grow
-from lightfast_pipelines.capture.queue.batches import capture
 from lightfast_pipelines.embedded_postgres import Lease
 from lightfast_pipelines.store.database import Database
 from tests.bench.recorded_history import lines
@@ -42,9 +36,7 @@ def processed_seed(postgres: Lease) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def grown_databases(
-    postgres: Lease, processed_seed: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, GrownDatabase]]:
+def grown_databases(postgres: Lease, processed_seed: str) -> Iterator[dict[str, GrownDatabase]]:
     """Both sizes, each with as much that waits: observations for the stages, deliveries for capture."""
     made = {}
     for size, copies in SIZES.items():
@@ -57,30 +49,15 @@ def grown_databases(
             assert row is not None
             owner.rollback()
             grown = grow(owner, row[0] * (copies + 1))
-        _leave_work(database, grown, tmp_path_factory.mktemp(size))
+        # One half waits for the stages, the other to be captured.
+        later = list(lines(2 * LATER, first=PULL_REQUESTS + 1))
+        leave_work(database, grown, later, len(later) // 2)
         with database.connect("migrator", autocommit=True) as owner:
             owner.execute("VACUUM ANALYZE")
         made[size] = GrownDatabase(database, grown)
     yield made
     for size in SIZES:
         _drop(postgres, f"grown_{size}")
-
-
-def _leave_work(database: Database, grown: Grown, folder: Path) -> None:
-    """A pull request more in each half: one waits for the stages, the other to be captured."""
-    later = [
-        delivery_of(line, grown.newest, grown.repository, grown.shared)
-        for line in lines(2 * LATER, first=PULL_REQUESTS + 1)
-    ]
-    half = len(later) // 2
-    for number, part in enumerate((later[:half], later[half:])):
-        file = folder / f"{number}.jsonl"
-        file.write_text("".join(json.dumps(line) + "\n" for line in part))
-        ingest_file(database, file, grown.newest.slug, grown.newest.org_id)
-        if number == 0:
-            with database.connect() as conn:
-                capture(conn, days=None, max_rows=half, batch_rows=half, now=datetime.now(UTC))
-                conn.commit()
 
 
 def _drop(postgres: Lease, name: str) -> None:
