@@ -19,6 +19,8 @@ from collections import Counter
 from pathlib import Path
 from typing import cast
 
+from bench.receiver_event_loop import run_fast
+
 BODIES = 300
 
 
@@ -147,13 +149,7 @@ def main() -> None:
     parser.add_argument("--answered", type=Path, help="write the ids of answered deliveries here")
     given = parser.parse_args()
     sender = Sender(given.path, given.body_bytes, given.secret.encode(), given.answered)
-    load = run(sender, given.port, given.connections, given.seconds)
-    try:
-        import uvloop
-    except ImportError:  # not on Windows
-        json.dump(asyncio.run(load), sys.stdout)
-    else:
-        json.dump(uvloop.run(load), sys.stdout)
+    json.dump(run_fast(run(sender, given.port, given.connections, given.seconds)), sys.stdout)
 
 
 if __name__ == "__main__":

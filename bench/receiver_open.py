@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import cast
 
 from bench.receiver_deliveries import Deliveries, Sent
+from bench.receiver_event_loop import run_fast
 
 TICK_SECONDS = 0.001
 PATIENCE_SECONDS = 30.0
@@ -185,13 +186,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1000.0, help="deliveries a second")
     parser.add_argument("--body-bytes", type=int, default=10_240)
     parser.add_argument("--answered", type=Path, help="write the ids of answered deliveries here")
-    load = run(parser.parse_args())
-    try:
-        import uvloop
-    except ImportError:  # not on Windows
-        json.dump(asyncio.run(load), sys.stdout)
-    else:
-        json.dump(uvloop.run(load), sys.stdout)
+    json.dump(run_fast(run(parser.parse_args())), sys.stdout)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ import re
 import sys
 from typing import cast
 
+from bench.receiver_event_loop import run_fast
+
 _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 _ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
 
@@ -38,9 +40,4 @@ async def serve(port: int) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        import uvloop
-    except ImportError:  # not on Windows
-        asyncio.run(serve(int(sys.argv[1])))
-    else:
-        uvloop.run(serve(int(sys.argv[1])))
+    run_fast(serve(int(sys.argv[1])))
