@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
+from typing import Any
 
 import msgspec
 
@@ -66,7 +67,7 @@ class Webhooks:
 
     async def answer(self, request: Request) -> Answer:
         """Stores a delivery, or says why not. Raises nothing but CancelledError."""
-        line: dict[str, object] = {"provider": None}
+        line: dict[str, Any] = {"provider": None}
         try:
             provider, keys = await self._keys_for(request, line)
             new = await self._take_in(provider, keys, request, line)
@@ -92,8 +93,8 @@ class Webhooks:
             self._note(request, line, seconds)
         return answer
 
-    def _note(self, request: Request, line: dict[str, object], seconds: float) -> None:
-        size, status = len(request.body), int(str(line.get("status", 500)))
+    def _note(self, request: Request, line: dict[str, Any], seconds: float) -> None:
+        size, status = len(request.body), line.get("status", 500)
         line |= {"bytes": size, "ms": round(seconds * 1000, 1)}
         is_duplicate = "duplicate" in line
         self._metrics.answered(
