@@ -163,7 +163,7 @@ def health_results(
             severity=dg.AssetCheckSeverity.WARN,
             metadata={
                 **{
-                    f"{figure.name} {figure.subject}".strip(): round(figure.value, 3)
+                    figure.kind: round(figure.value, 3)
                     for figure in figures
                     if figure.name in checked
                 },

@@ -49,9 +49,7 @@ def status(as_json: AsJson = False) -> None:
             "database": database.describe(),
             **read_status(conn, datetime.now(UTC)),
             "health": {
-                f"{figure.name} {figure.subject}".strip(): round(figure.value, 3)
-                if figure.value % 1
-                else int(figure.value)
+                figure.kind: round(figure.value, 3) if figure.value % 1 else int(figure.value)
                 for figure in figures
                 # A table each: for a program that draws them, not for a person's terminal.
                 if as_json or figure.name != "table_size"

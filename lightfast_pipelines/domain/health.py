@@ -20,6 +20,11 @@ class Figure:
     subject: str
     value: float
 
+    @property
+    def kind(self) -> str:
+        """What it measures of what; there is at most one figure of a kind."""
+        return f"{self.name} {self.subject}".strip()
+
 
 @dataclass(frozen=True, slots=True)
 class HealthLimit:
@@ -82,10 +87,9 @@ def beyond_limits(figures: Iterable[Figure]) -> list[Exceeded]:
     for figure in figures:
         for limit in LIMITS:
             if limit.is_exceeded_by(figure):
-                kind = f"{figure.name} {figure.subject}".strip()
                 about = f" ({figure.subject})" if figure.subject and not limit.subject else ""
                 what = f"{limit.meaning}{about}, in {limit.unit}"
-                exceeded[kind] = Exceeded(kind, what, figure.value, limit.value)
+                exceeded[figure.kind] = Exceeded(figure.kind, what, figure.value, limit.value)
     return [exceeded[kind] for kind in sorted(exceeded)]
 
 
