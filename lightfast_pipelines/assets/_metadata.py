@@ -19,6 +19,7 @@ import dagster as dg
 
 from lightfast_pipelines.assets._groups import GROUPS, OWNERS
 from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.row_counts import row_counts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -180,18 +181,7 @@ def table_rows(conn: Connection, table: str) -> int:
     """Rows in the table now: exact up to 100,000, above that Postgres's estimate."""
     # The estimate is of a table; a view has as many rows.
     stored = "observation_facts" if table == "observations" else table
-    row = conn.execute(
-        "SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass(%s)",
-        (f"lightfast.{stored}",),
-    ).fetchone()
-    assert row is not None, table
-    if row[0] >= _COUNTED_ROWS:
-        return int(row[0])
-    counted = conn.execute(
-        f"SELECT count(*) FROM (SELECT FROM lightfast.{stored} LIMIT %s) counted",  # noqa: S608
-        (2 * _COUNTED_ROWS,),
-    ).fetchone()
-    return int(counted[0]) if counted else 0
+    return row_counts(conn, [stored], counted=_COUNTED_ROWS)[stored].rows
 
 
 def _cell(value: object) -> str | int | float | bool | None:

@@ -14,6 +14,7 @@ from lightfast_pipelines.domain.health import Figure, days_left
 from lightfast_pipelines.store.dagster_storage import LoadOfDagster
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.pending_work import TO_CLUSTER, TO_EMBED
+from lightfast_pipelines.store.row_counts import row_counts
 
 # Latest deliveries whose lag is read, and tables whose sizes are kept.
 _DELIVERIES = 20_000
@@ -126,14 +127,8 @@ def _sizes(conn: Connection) -> Iterator[Figure]:
     )
     for table, table_size in rows:
         yield Figure("table_size", table, float(table_size))
-    # Postgres's estimate: counting a million takes a second.
-    vectors = _number(
-        conn,
-        "SELECT greatest(reltuples, 0) FROM pg_catalog.pg_class"
-        " WHERE oid = 'lightfast.observation_vectors'::regclass",
-        {},
-    )
-    yield Figure("vectors", "", vectors or 0.0)
+    vectors = row_counts(conn, ["observation_vectors"])["observation_vectors"]
+    yield Figure("vectors", "", vectors.rows)
 
 
 def _disk(

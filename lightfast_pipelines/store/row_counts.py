@@ -20,8 +20,11 @@ class RowCount:
     is_estimate: bool
 
 
-def row_counts(conn: Connection, tables: Sequence[str]) -> dict[str, RowCount]:
-    """The number of rows of each of these tables of schema `lightfast`."""
+def row_counts(
+    conn: Connection, tables: Sequence[str], counted: int | None = None
+) -> dict[str, RowCount]:
+    """The number of rows of each of these tables of schema `lightfast`; counts up to `counted` rows."""
+    counted = COUNTED_ROWS if counted is None else counted
     estimates: dict[str, int] = dict(
         conn.execute(
             """
@@ -33,7 +36,7 @@ def row_counts(conn: Connection, tables: Sequence[str]) -> dict[str, RowCount]:
     )
     return {
         table: RowCount(estimates[table], is_estimate=True)
-        if estimates[table] > COUNTED_ROWS
+        if estimates[table] > counted
         else RowCount(_count(conn, table), is_estimate=False)
         for table in tables
     }
