@@ -10,7 +10,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Protocol
@@ -155,10 +155,31 @@ def bars(name: str, title: str, counts: Mapping[Any, int]) -> dict[str, Any]:
         axes.set_xticks(range(0, len(labels), step), labels[::step], fontsize=8)
         axes.set_title(title, fontsize=9)
 
-    return {name: picture(title, (7, 2.4), draw)}
+    return {name: _picture(title, (7, 2.4), draw)}
 
 
-def picture(
+def lines(
+    title: str,
+    inches: tuple[float, float],
+    series: Sequence[tuple[str, Sequence[tuple[datetime, float]]]],
+    *,
+    bottom: float | None = None,
+    top: float | None = None,
+) -> dg.MarkdownMetadataValue:
+    """A picture of a line over time for each (label, points); the ends of the y-axis may be given."""
+
+    def draw(axes: Axes) -> None:
+        for label, points in series:
+            times = [at for at, _ in points]
+            axes.plot(times, [value for _, value in points], marker=".", label=label)  # type: ignore[arg-type]
+        axes.set_ylim(bottom=bottom, top=top)
+        axes.tick_params(labelsize=7)
+        axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+
+    return _picture(title, inches, draw)
+
+
+def _picture(
     title: str, inches: tuple[float, float], draw: Callable[[Axes], None]
 ) -> dg.MarkdownMetadataValue:
     """What `draw` draws on the axes, as an inline PNG."""

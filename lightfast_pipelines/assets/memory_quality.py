@@ -2,16 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 
-from lightfast_pipelines.assets._metadata import listing, picture, table_spec
+from lightfast_pipelines.assets._metadata import lines, listing, table_spec
 from lightfast_pipelines.store.database import Database
 from lightfast_pipelines.store.quality import QualityResult, history, last_measured, results_at
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 ASSET = dg.AssetKey("memory_quality")
 MEASURED_AT = "measured_at"
@@ -71,16 +68,7 @@ def _plot(series: Mapping[str, Sequence[tuple[datetime, float]]]) -> dict[str, A
     if not series:
         return {}
     plotted = sorted(series.items(), key=lambda item: -len(item[1]))[:_PLOTTED_FIGURES]
-
-    def draw(axes: "Axes") -> None:
-        for title, points in plotted:
-            times = [at for at, _ in points]
-            axes.plot(times, [value for _, value in points], marker=".", label=title)  # type: ignore[arg-type]
-        axes.set_ylim(top=1.02)
-        axes.tick_params(labelsize=7)
-        axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
-
-    return {"history": picture("Figures over time", (9, 4), draw)}
+    return {"history": lines("Figures over time", (9, 4), plotted, top=1.02)}
 
 
 _ABOVE_FLOOR = dg.AssetCheckSpec(

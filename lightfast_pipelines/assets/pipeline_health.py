@@ -2,18 +2,15 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from lightfast_pipelines.assets._metadata import listing, picture, table_spec
+from lightfast_pipelines.assets._metadata import lines, listing, table_spec
 from lightfast_pipelines.resources.models import Embedder
 from lightfast_pipelines.store.database import Connection, Database
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from lightfast_pipelines.domain.health import Exceeded, Figure
 
 ASSET = dg.AssetKey("pipeline_health")
@@ -89,24 +86,15 @@ def _plots(series: Series) -> dict[str, Any]:
     """`{name: picture}` of each figure that has been measured on two days or more."""
     plots: dict[str, Any] = {}
     for name, (title, figures, unit) in _PICTURES.items():
-        lines = {
+        found = {
             subject or figure: [(at, value / unit) for at, value in points]
             for (figure, subject), points in series.items()
             if figure in figures and len(points) > 1
         }
-        if lines:
-            largest = sorted(lines.items(), key=lambda line: -line[1][-1][1])[:_LINES]
-            plots[name] = picture(title, (8, 2.8), partial(_draw, lines=largest))
+        if found:
+            largest = sorted(found.items(), key=lambda line: -line[1][-1][1])[:_LINES]
+            plots[name] = lines(title, (8, 2.8), largest, bottom=0)
     return plots
-
-
-def _draw(axes: "Axes", lines: Sequence[tuple[str, Sequence[tuple[datetime, float]]]]) -> None:
-    for label, points in lines:
-        times = [at for at, _ in points]
-        axes.plot(times, [value for _, value in points], marker=".", label=label)  # type: ignore[arg-type]
-    axes.set_ylim(bottom=0)
-    axes.tick_params(labelsize=7)
-    axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
 
 
 # Check -> its description and the figures whose limits it checks (domain/health.py).
