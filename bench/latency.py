@@ -152,8 +152,7 @@ def runs_since(
     database: Database, first_sent: float
 ) -> list[tuple[float, float | None, float | None]]:
     """The runs of the job `memory` that Dagster has stored."""
-    address = "postgresql://" + database.dagster_url().partition("://")[2]
-    with psycopg.connect(address) as conn:
+    with psycopg.connect(database.dagster_address()) as conn:
         return conn.execute(
             """
             SELECT extract(epoch FROM create_timestamp)::float8 - %(first)s,

@@ -50,8 +50,9 @@ class LoadOfDagster:
 @contextmanager
 def dagster_storage(database: Database) -> Iterator[Connection | None]:
     """A connection to Dagster's tables; None where that database has none."""
-    address = "postgresql://" + database.dagster_url().partition("://")[2]
-    with psycopg.connect(address, application_name="lightfast upkeep of Dagster") as conn:
+    with psycopg.connect(
+        database.dagster_address(), application_name="lightfast upkeep of Dagster"
+    ) as conn:
         row = conn.execute("SELECT to_regclass('event_logs') IS NOT NULL").fetchone()
         conn.commit()
         yield conn if row and row[0] else None

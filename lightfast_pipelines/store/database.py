@@ -141,6 +141,10 @@ class Database:
             )
         return "postgresql+psycopg2://" + address.partition("://")[2]
 
+    def dagster_address(self) -> str:
+        """libpq URL of Dagster's own storage, for the project's own processes."""
+        return "postgresql://" + self.dagster_url().partition("://")[2]
+
     def connect(
         self,
         role: Role = "pipeline",

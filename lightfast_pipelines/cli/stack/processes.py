@@ -137,9 +137,8 @@ def check_storage(database: Database) -> None:
     """Raises Failure if Dagster cannot reach its storage: Dagster itself would retry for minutes."""
     import psycopg
 
-    address = "postgresql://" + database.dagster_url().partition("://")[2]
     try:
-        psycopg.connect(address, connect_timeout=10).close()
+        psycopg.connect(database.dagster_address(), connect_timeout=10).close()
     except psycopg.Error as error:
         line = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise Failure(
