@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -26,8 +27,7 @@ def start(programs: Programs, conn: Connection) -> subprocess.Popen[bytes]:
     return worker
 
 
-def wait_until(worker: subprocess.Popen[bytes], conn: Connection, done: object) -> None:
-    assert callable(done)
+def wait_until(worker: subprocess.Popen[bytes], conn: Connection, done: Callable[[], bool]) -> None:
     while not done():
         conn.rollback()
         assert worker.poll() is None, worker.stderr and worker.stderr.read()
