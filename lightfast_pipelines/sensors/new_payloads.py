@@ -5,7 +5,7 @@ what to ask for.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -183,12 +183,8 @@ def _at_work(conn: Connection, instance: dg.DagsterInstance, now: datetime) -> A
     return AtWork(
         held=held,
         alive=present(conn, RUN_KINDS),
-        waiting_to_capture=frozenset(
-            kind for kind in RUN_KINDS if present(conn, [waiting_to_capture(kind)])
-        ),
-        capturing=frozenset(
-            kind for kind in RUN_KINDS if present(conn, [captures_until(kind, now.date())])
-        ),
+        waiting_to_capture=_kinds_present(conn, waiting_to_capture),
+        capturing=_kinds_present(conn, lambda kind: captures_until(kind, now.date())),
         queued=frozenset(
             record.dagster_run.tags[PENDING_TAG]
             for record in queued
@@ -198,6 +194,12 @@ def _at_work(conn: Connection, instance: dg.DagsterInstance, now: datetime) -> A
         quiet_seconds=_seconds_since(last, now),
         worker=_worker_at_work(conn),
     )
+
+
+def _kinds_present(conn: Connection, presence_of: Callable[[str], str]) -> frozenset[str]:
+    """The kinds of the sensor's runs that show this presence."""
+    kinds = {presence_of(kind): kind for kind in RUN_KINDS}
+    return frozenset(kinds[shown] for shown in present(conn, list(kinds)))
 
 
 def _worker_at_work(conn: Connection) -> WorkerAtWork:
