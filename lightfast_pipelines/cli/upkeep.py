@@ -75,12 +75,12 @@ def rebuild(yes: Yes = False, as_json: AsJson = False) -> None:
     """
     import sys
 
+    from lightfast_pipelines.inbox.requeue import hold_stages
     from lightfast_pipelines.inbox.requeue import rebuild as requeue_all
-    from lightfast_pipelines.store.locks import job_lock
 
     if not yes and sys.stdin.isatty():
         typer.confirm("Derive everything again?", abort=True, err=True)
-    with command_connection() as conn, job_lock(conn, "capture", wait=True, waits=say):
+    with command_connection() as conn, hold_stages(conn, say):
         count = requeue_all(conn)
         conn.commit()
     _say_queued(count, as_json)

@@ -113,8 +113,8 @@ def remove(
     Deliveries stay and wait until their resource is linked again, unless --deliveries is given. Removing
     the last workspace of an organisation also removes its people, installations and credentials.
     """
-    from lightfast_pipelines.inbox.workspace_removal import JOBS, remove_workspace
-    from lightfast_pipelines.store.locks import job_lock
+    from lightfast_pipelines.inbox.requeue import hold_stages
+    from lightfast_pipelines.inbox.workspace_removal import remove_workspace
 
     role: Role = "migrator" if deliveries else "pipeline"
     with command_database() as database, ExitStack() as held:
@@ -123,8 +123,7 @@ def remove(
         conn.rollback()
         if not yes:
             _confirm(f"{doomed.org_id}/{doomed.slug}", deliveries)
-        for job in JOBS:
-            held.enter_context(job_lock(conn, job, wait=True, waits=say))
+        held.enter_context(hold_stages(conn, say))
         done = remove_workspace(conn, doomed, deliveries=deliveries, actor=operator_name())
         conn.commit()
     if as_json:

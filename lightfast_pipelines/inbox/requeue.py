@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import date
 
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.linked_resources import Workspace
-from lightfast_pipelines.store.locks import hold_capture
+from lightfast_pipelines.store.locks import hold_capture, job_lock
 
 # Derived tables, children first. Inputs (deliveries, links, workspaces) are not listed.
 DERIVED = (
@@ -54,6 +55,28 @@ DERIVED = (
 
 # What happened to clusters cannot be derived again, and their former ids have been given to people.
 _OUTLIVE = frozenset(("cluster_log", "cluster_aliases"))
+
+_STAGES = (
+    "capture",
+    "embeddings",
+    "hosted_embeddings",
+    "clusters",
+    "consolidation",
+    "profiles",
+    "summaries",
+    "layers",
+    "index",
+)
+
+
+@contextmanager
+def hold_stages(conn: Connection, waits: Callable[[str], None]) -> Iterator[None]:
+    """Takes the job locks of all stages that write derived rows, for whoever deletes many of them: tables
+    are emptied in another order than a stage writes them, and each would wait for the other."""
+    with ExitStack() as held:
+        for stage in _STAGES:
+            held.enter_context(job_lock(conn, stage, wait=True, waits=waits))
+        yield
 
 
 def requeue_days(conn: Connection, days: Sequence[date]) -> int:
@@ -127,7 +150,8 @@ def rebuild(conn: Connection) -> int:
     """Deletes what can be derived again and requeues every delivery; returns how many wait.
 
     If retention has dropped bodies, nothing is deleted, because only those bodies state some of the rows;
-    the other deliveries are folded into the rows that exist. The caller commits, then captures.
+    the other deliveries are folded into the rows that exist. The caller holds the stages (`hold_stages`),
+    commits, then captures.
     """
     hold_capture(conn)
     dropped = conn.execute(

@@ -13,18 +13,6 @@ from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.linked_resources import Workspace
 from lightfast_pipelines.store.locks import hold_capture
 
-JOBS = (
-    "capture",
-    "embeddings",
-    "clusters",
-    "consolidation",
-    "profiles",
-    "summaries",
-    "layers",
-    "index",
-)
-"""The caller holds the locks of these jobs, so that none of them writes rows of the workspace."""
-
 
 @dataclass(frozen=True, slots=True)
 class Removed:
@@ -44,7 +32,8 @@ class Removed:
 def remove_workspace(
     conn: Connection, workspace: Workspace, *, deliveries: bool, actor: str
 ) -> Removed:
-    """Removes the workspace; the caller commits. `deliveries` needs the migrator's rights."""
+    """Removes the workspace; the caller holds the stages (`requeue.hold_stages`) and commits. `deliveries`
+    needs the migrator's rights."""
     hold_capture(conn)
     links = _count(
         conn, "SELECT count(*) FROM lightfast.integrations WHERE workspace_id = %s", workspace.id

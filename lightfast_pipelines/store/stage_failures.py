@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, LiteralString, get_args
 
+from lightfast_pipelines.store.consolidation_marks import mark_changed
 from lightfast_pipelines.store.database import Connection
 
 StageName = Literal[
@@ -173,12 +174,7 @@ def try_again(
         {"stages": list(stages), "workspace": workspace_id},
     ).fetchall()
     # Actors are decided only if a workspace of the organisation has changed.
-    conn.execute(
-        """
-        UPDATE lightfast.consolidation_marks SET changes = changes + 1 WHERE workspace_id = ANY(%s)
-        """,
-        (sorted({workspace for stage, workspace in rows if stage == "people"}),),
-    )
+    mark_changed(conn, [workspace for stage, workspace in rows if stage == "people"])
     return {stage: sum(name == stage for name, _ in rows) for stage in stages}
 
 

@@ -10,9 +10,11 @@ from datetime import UTC, date, datetime, timedelta
 from random import Random
 from typing import Any
 
+import numpy as np
 import psycopg
 import pytest
 from msgspec import structs
+from numpy.typing import NDArray
 
 from lightfast_pipelines.capture.batch import capture_batch
 from lightfast_pipelines.capture.facts import Facts
@@ -34,9 +36,15 @@ from lightfast_pipelines.embedded_postgres import Lease
 from lightfast_pipelines.embedding.pgvector import PgVectorIndex
 from lightfast_pipelines.embedding.stage import embed_pending
 from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
-from lightfast_pipelines.inbox.requeue import rebuild, requeue_days, requeue_outdated
+from lightfast_pipelines.inbox.requeue import (
+    hold_stages,
+    rebuild,
+    requeue_days,
+    requeue_outdated,
+)
 from lightfast_pipelines.people.organisations import decide_people
 from lightfast_pipelines.providers import discover
+from lightfast_pipelines.store.consolidation_marks import mark_changed
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.deliveries import Delivery
 from lightfast_pipelines.store.digest import digest_lines
@@ -46,6 +54,7 @@ from lightfast_pipelines.store.linked_resources import (
     requeue_resource,
 )
 from lightfast_pipelines.store.locks import job_lock
+from lightfast_pipelines.store.stage_failures import StageError, count_workspace, try_again
 from tests.capture.deliveries import (
     NOW,
     capture_all,
@@ -318,6 +327,35 @@ def test_stages_commands_and_two_captures_at_once_never_wait_for_each_other(
         assert finished(conn) == expected, seed
 
 
+def rebuilds(session: Connection) -> None:
+    with hold_stages(session, lambda _message: None):
+        rebuild(session)
+        session.commit()
+
+
+def test_a_rebuild_and_a_stage_at_work_never_wait_for_each_other(
+    database: Database, conn: Connection
+) -> None:
+    """The stage has locked observations; the rebuild deletes what waits for the stage before these."""
+    story(conn, Random(1))
+    capture_all(conn)
+    rebuilding = threading.Thread(target=at_once, args=(database, [rebuilds]))
+
+    class Slow(WordLlamaEmbedder):
+        def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+            if not rebuilding.is_alive():
+                rebuilding.start()
+                with database.connect(autocommit=True) as watcher:
+                    while not one(watcher, WAITING):
+                        assert rebuilding.is_alive()
+            return super().embed(texts)
+
+    with job_lock(conn, "embeddings", wait=True):
+        embed_pending(conn, Slow(), PgVectorIndex(conn), max_rows=10_000)
+    rebuilding.join()
+    assert one(conn, "SELECT count(*) FROM lightfast.observations") == 0
+
+
 def takes(session: Connection) -> None:
     begin(session, take(session, None, 50))
 
@@ -373,8 +411,20 @@ def removes_the_first_and_moves_the_others(session: Connection) -> None:
         captures_again(session)
 
 
+def tries_again(session: Connection) -> None:
+    # As in `moves`.
+    session.execute("SET enable_indexscan = off; SET enable_bitmapscan = off")
+    try_again(session, ["people"])
+
+
 QUEUE, IDENTITIES, MEMBERS = "raw_queue", "actor_identities", "cluster_members"
-_KEYS = {QUEUE: "raw_payload_id", IDENTITIES: "id", MEMBERS: "observation_id"}
+MARKS = "consolidation_marks"
+_KEYS = {
+    QUEUE: "raw_payload_id",
+    IDENTITIES: "id",
+    MEMBERS: "observation_id",
+    MARKS: "workspace_id",
+}
 
 
 def ids_of(conn: Connection, table: str) -> list[int]:
@@ -394,6 +444,7 @@ def ids_of(conn: Connection, table: str) -> list[int]:
         (IDENTITIES, decides_people),
         (MEMBERS, moves),
         (MEMBERS, removes_the_first_and_moves_the_others),
+        (MARKS, tries_again),
     ],
 )
 def test_rows_that_several_sessions_change_are_locked_in_the_order_of_their_ids(
@@ -408,6 +459,12 @@ def test_rows_that_several_sessions_change_are_locked_in_the_order_of_their_ids(
     if table != QUEUE:
         capture_all(conn)
         assign_provisional(conn, max_rows=1_000)
+        # Neither could the people of another workspace be decided.
+        mark_changed(conn, [workspace_with(conn, "bakery", 2).id])
+        conn.commit()
+        for workspace in ids_of(conn, MARKS):
+            count_workspace(conn, "people", "1", workspace, StageError("Error", "no"))
+            conn.commit()
     elif task is links:
         look(conn)
     first, *others = ids_of(conn, table)
