@@ -9,7 +9,6 @@ copy is small have no ratio of their own, as a page more or less would decide it
 from __future__ import annotations
 
 import argparse
-import gzip
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 
 from bench.capture import ingest_file, process_all
-from bench.corpus import CORPUS
+from bench.corpus import CORPUS, lines
 from bench.floor import COPIES, bloat, copy_rows, drop_copies, row_counts
 from bench.report import Measurement, Report, add_json_option, finish
 from lightfast_pipelines.embedded_postgres import EmbeddedPostgres
@@ -33,13 +32,11 @@ _INPUTS = frozenset(("raw_bodies", "raw_payloads", "raw_queue", "schema_version"
 
 def slices_of(file: Path, most: int | None, size: int, folder: Path) -> Iterator[Path]:
     """The lines of a history, so many at a time, in a file that the next ones replace."""
-    opener = gzip.open if file.suffix == ".gz" else open
-    with opener(file, "rt") as lines:
-        wanted = islice(lines, most)
-        while some := list(islice(wanted, size)):
-            path = folder / "slice.jsonl"
-            path.write_text("".join(some))
-            yield path
+    wanted = islice(lines(file), most)
+    while some := list(islice(wanted, size)):
+        path = folder / "slice.jsonl"
+        path.write_text("".join(some))
+        yield path
 
 
 def sizes(owner: Connection) -> dict[str, tuple[int, int, int, int]]:

@@ -12,12 +12,16 @@ SHARED = Path(__file__).parents[2] / "shared"
 CORPUS = SHARED / "corpus"
 
 
-def deliveries(file: Path) -> Iterator[dict[str, Any]]:
-    """The deliveries of a history (`.jsonl`, `.jsonl.gz`), each with its `event` and `payload`."""
+def lines(file: Path) -> Iterator[str]:
+    """The lines of a history (`.jsonl`, `.jsonl.gz`)."""
     opener = gzip.open if file.suffix == ".gz" else open
-    with opener(file, "rt") as lines:
-        for line in lines:
-            yield json.loads(line)
+    with opener(file, "rt") as stream:
+        yield from stream
+
+
+def deliveries(file: Path) -> Iterator[dict[str, Any]]:
+    """The deliveries of a history, each with its `event` and `payload`."""
+    return map(json.loads, lines(file))
 
 
 def pushed_commits(file: Path) -> Iterator[dict[str, Any]]:

@@ -61,8 +61,8 @@ class _Cursor(psycopg.Cursor[tuple[Any, ...]]):
 class Recorder:
     """A connection of the pipeline's role and the statements of its client-side cursors."""
 
-    def __init__(self, database: Database, role: Any = "pipeline") -> None:
-        self.conn: Connection = database.connect(role)
+    def __init__(self, database: Database) -> None:
+        self.conn: Connection = database.connect()
         self.statements: list[Statement] = []
         self.conn.cursor_factory = type("_Recording", (_Cursor,), {"statements": self.statements})
 

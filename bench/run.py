@@ -24,10 +24,9 @@ from bench.report import Report, table
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """A module of bench/ with the arguments of a whole and of a quick run."""
+    """A module of bench/ with the arguments of a quick run; a whole one is what it does without any."""
 
     name: str
-    whole: Sequence[str] = ()
     quick: Sequence[str] = ()
 
 
@@ -72,7 +71,7 @@ def main() -> int:
 
 def run(benchmark: Benchmark, *, quick: bool) -> Report | None:
     """Runs it with its output shown; None if it ended with an error."""
-    arguments = benchmark.quick if quick else benchmark.whole
+    arguments = benchmark.quick if quick else ()
     print(f"== {benchmark.name} {' '.join(arguments)}".rstrip(), flush=True)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="lightfast-bench-") as folder:
