@@ -60,6 +60,8 @@ class Result:
     cpu_seconds: float
     took: float
     refused: int
+    late: float
+    """By how much the sender itself was late, at most."""
 
 
 class Looker(threading.Thread):
@@ -145,7 +147,7 @@ def measure(folder: Path, histories: Histories, how: str, options: argparse.Name
     unseen = len(looker.without_observation - looker.seen.keys())
     lost = count - len(seconds) - unseen
     refused = count - sent.statuses[200]
-    return Result(seconds, unseen, lost, runs, used, took, refused)
+    return Result(seconds, unseen, lost, runs, used, took, refused, sent.latest_start)
 
 
 def runs_since(
@@ -173,7 +175,7 @@ def add(report: Report, how: str, result: Result, options: argparse.Namespace) -
         raise SystemExit(f"nothing became queryable by the {how}")
     about = (
         f"{len(ordered):,} of {options.rate:g}/s in {options.seconds:g} s; {len(result.runs)} runs; "
-        f"{result.cpu_seconds / result.took:.2f} cores"
+        f"{result.cpu_seconds / result.took:.2f} cores; sent at most {result.late:.2f} s late"
     )
     for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1.0)):
         report.add(
