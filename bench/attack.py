@@ -30,7 +30,7 @@ from typing import Any
 import psutil
 
 from bench.attack_floods import FLOODS
-from bench.receiver_servers import SECRET, free_port, process
+from bench.receiver_servers import SECRET, free_port, process, receiver_environment
 from lightfast_pipelines.embedded_postgres import EmbeddedPostgres
 from lightfast_pipelines.store.database import Database
 
@@ -84,11 +84,7 @@ def measure(
     """Measures one flood, or none, against a receiver of its own."""
     port, log = free_port(), home / "log"
     log.write_bytes(b"")
-    environment = {
-        "LIGHTFAST_HOME": str(home),
-        "LIGHTFAST_RECEIVER_PORT": str(port),
-        "GITHUB_WEBHOOK_SECRET": SECRET,
-    }
+    environment = receiver_environment(home, port)
     command = ["-m", "webhook_receiver"]
     with process(command, port, log, environment, _few_descriptors) as server:
         time.sleep(1.0)  # until the database is connected and the start is over
