@@ -89,7 +89,8 @@ class Torture:
             say(f"SKIPPED: no {kind}: {reason}")
         self._prepare()
         worker = "a worker" if self.with_worker else "no worker"
-        say(f"`lightfast up` starts with {self.receivers} receivers and {worker}")
+        receivers = "one receiver" if self.receivers == 1 else f"{self.receivers} receivers"
+        say(f"`lightfast up` starts with {receivers} and {worker}")
         self.stack.start()
         await self.stack.wait_until_ready(self.patience)
         report = await self._torture()
