@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import date
 
 from lightfast_pipelines.providers import discover
+from lightfast_pipelines.store.consolidation_marks import mark_changed
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.linked_resources import Workspace
 from lightfast_pipelines.store.locks import hold_capture, job_lock
@@ -167,7 +168,8 @@ def rebuild(conn: Connection) -> int:
         for table in DERIVED:
             if table not in _OUTLIVE:
                 conn.execute(f"DELETE FROM lightfast.{table}")
-        conn.execute("UPDATE lightfast.consolidation_marks SET changes = changes + 1")
+        marked = conn.execute("SELECT workspace_id FROM lightfast.consolidation_marks")
+        mark_changed(conn, [workspace for (workspace,) in marked])
     queued = conn.execute(
         """
         INSERT INTO lightfast.raw_queue (raw_payload_id, partition_date)

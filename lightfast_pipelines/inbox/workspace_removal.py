@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from lightfast_pipelines.inbox.requeue import DERIVED
 from lightfast_pipelines.store import activity
+from lightfast_pipelines.store.consolidation_marks import mark_changed
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.linked_resources import Workspace
 from lightfast_pipelines.store.locks import hold_capture
@@ -125,13 +126,14 @@ def _clean_up_organisation(conn: Connection, workspace: Workspace, last: bool) -
         """,
         (workspace.org_id,),
     )
-    conn.execute(
+    others = conn.execute(
         """
-        UPDATE lightfast.consolidation_marks m SET changes = m.changes + 1
-        FROM lightfast.workspaces w WHERE w.id = m.workspace_id AND w.org_id = %s
+        SELECT m.workspace_id FROM lightfast.consolidation_marks m
+        JOIN lightfast.workspaces w ON w.id = m.workspace_id WHERE w.org_id = %s
         """,
         (workspace.org_id,),
     )
+    mark_changed(conn, [other for (other,) in others])
 
 
 def _delete_deliveries(conn: Connection) -> None:

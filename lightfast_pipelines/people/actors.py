@@ -16,6 +16,7 @@ from lightfast_pipelines.domain.people.identities import Actor, Identity
 from lightfast_pipelines.people.commit_names import commit_authors, name_after_authors
 from lightfast_pipelines.people.decisions import valid_decisions
 from lightfast_pipelines.people.review_list import write_review_list
+from lightfast_pipelines.store.consolidation_marks import mark_changed
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.staging import stage
 
@@ -160,20 +161,15 @@ def _mark_workspaces_due(conn: Connection, identities: Sequence[int]) -> None:
     people, was captured before or after it.
     """
     if identities:
-        conn.execute(
+        active = conn.execute(
             """
-            WITH active AS MATERIALIZED (
-              SELECT k.workspace_id FROM lightfast.consolidation_marks k
-              WHERE EXISTS (
-                SELECT FROM lightfast.observations o
-                WHERE o.workspace_id = k.workspace_id
-                  AND (o.author_identity_id = ANY(%(ids)s) OR o.actor_identity_id = ANY(%(ids)s))
-              )
-              -- As capture locks them.
-              ORDER BY k.workspace_id FOR UPDATE OF k
+            SELECT k.workspace_id FROM lightfast.consolidation_marks k
+            WHERE EXISTS (
+              SELECT FROM lightfast.observations o
+              WHERE o.workspace_id = k.workspace_id
+                AND (o.author_identity_id = ANY(%(ids)s) OR o.actor_identity_id = ANY(%(ids)s))
             )
-            UPDATE lightfast.consolidation_marks k SET changes = k.changes + 1
-            FROM active WHERE active.workspace_id = k.workspace_id
             """,
             {"ids": list(identities)},
         )
+        mark_changed(conn, [workspace for (workspace,) in active])
