@@ -5,13 +5,10 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Callable
-from functools import cache
-from typing import TYPE_CHECKING
 
 import psutil
 
-if TYPE_CHECKING:
-    import httpx
+from lightfast_pipelines.cli.stack.local_client import local_client
 
 EVERY_SECONDS = 10.0
 # A minute, or a minute and a half if it accepts connections but does not answer: a busy machine answers
@@ -61,14 +58,6 @@ class Answering:
 def answers(url: str) -> Callable[[Process], bool]:
     """For `Answering`: whether an HTTP server answers, with any status."""
 
-    @cache
-    def client() -> httpx.Client:
-        # Made once, because making one loads the machine's certificates, which takes 20 ms.
-        import httpx
-
-        no_kept_connection = httpx.Limits(max_keepalive_connections=0)
-        return httpx.Client(timeout=_ANSWER_SECONDS, trust_env=False, limits=no_kept_connection)
-
     def ask(process: Process) -> bool:
         import httpx
 
@@ -76,7 +65,7 @@ def answers(url: str) -> Callable[[Process], bool]:
         if not is_not_suspended(process):
             return False
         try:
-            client().get(url)
+            local_client().get(url, timeout=_ANSWER_SECONDS)
         except httpx.HTTPError:
             return False
         return True

@@ -6,6 +6,7 @@ from typing import Any
 
 from lightfast_pipelines.cli.root import Failure
 from lightfast_pipelines.cli.stack.code_server import CODE_LOCATION
+from lightfast_pipelines.cli.stack.local_client import local_client
 
 _RELOAD = f"""
 mutation {{
@@ -67,9 +68,7 @@ def daemon_works(url: str, since: float) -> bool:
 
 
 def _ask(url: str, query: str) -> dict[str, Any]:
-    import httpx
-
-    answer = httpx.post(f"{url}/graphql", json={"query": query}, timeout=10.0, trust_env=False)
+    answer = local_client().post(f"{url}/graphql", json={"query": query}, timeout=10.0)
     answer.raise_for_status()
     data: dict[str, Any] = answer.json().get("data") or {}
     return data

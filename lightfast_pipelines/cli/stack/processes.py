@@ -35,6 +35,7 @@ from lightfast_pipelines.cli.stack.code_server import (
 )
 from lightfast_pipelines.cli.stack.dagster_api import daemon_works, reload_definitions
 from lightfast_pipelines.cli.stack.dagster_ui_guard import is_loopback
+from lightfast_pipelines.cli.stack.local_client import local_client
 from lightfast_pipelines.cli.stack.state import alone, write_state
 from lightfast_pipelines.embedded_postgres.private_folders import make_home, make_private
 from lightfast_pipelines.store.logins import Role, environment_of
@@ -317,6 +318,6 @@ def _answers(url: str) -> bool:
     import httpx
 
     try:
-        return httpx.get(url, timeout=2.0, trust_env=False).is_success
+        return local_client().get(url, timeout=2.0).is_success
     except httpx.HTTPError:
         return False
