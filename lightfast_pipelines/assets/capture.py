@@ -109,29 +109,31 @@ def _captured(context: dg.AssetExecutionContext, conn: Connection) -> "CaptureRe
     days, batch_rows = days_taken(context, conn), settings().batch_rows
     time_limit = TimeLimit(batch=settings().batch_seconds)
     progress: Callable[[int], None] = progress_log(context, "deliveries")
-    if asked_by_sensor(context):
-        kind = context.run.tags[PENDING_TAG]
-        seconds = SENSOR_SECONDS.get(kind, SENSOR_SECONDS["recent"])
-        bounds = Bounds(settings().run_rows, seconds, batch_rows, time_limit)
-        shown = captures_until(kind, days_of(context)[-1])
-        is_relieved = False
-        with present_at_first(conn, shown, ALONE_SECONDS) as end_in_time:
+    if not asked_by_sensor(context):
+        return reprocess(
+            conn, days, batch_rows=batch_rows, time_limit=time_limit, progress=progress
+        )
+    kind = context.run.tags[PENDING_TAG]
+    seconds = SENSOR_SECONDS.get(kind, SENSOR_SECONDS["recent"])
+    bounds = Bounds(settings().run_rows, seconds, batch_rows, time_limit)
+    shown = captures_until(kind, days_of(context)[-1])
+    is_relieved = False
+    with present_at_first(conn, shown, ALONE_SECONDS) as end_in_time:
 
-            def between() -> None:
-                nonlocal is_relieved
-                end_in_time()
-                is_relieved |= bool(present(conn, [waiting_to_capture("recent")]))
-                let_others_in(conn, "capture")
+        def between() -> None:
+            nonlocal is_relieved
+            end_in_time()
+            is_relieved |= bool(present(conn, [waiting_to_capture("recent")]))
+            let_others_in(conn, "capture")
 
-            if kind == "recent":
-                return take_arriving(
-                    conn,
-                    days,
-                    bounds,
-                    progress,
-                    between,
-                    quiet_seconds=QUIET_SECONDS,
-                    is_relieved=lambda: is_relieved,
-                )
-            return take_waiting(conn, days, bounds, progress, between)
-    return reprocess(conn, days, batch_rows=batch_rows, time_limit=time_limit, progress=progress)
+        if kind == "recent":
+            return take_arriving(
+                conn,
+                days,
+                bounds,
+                progress,
+                between,
+                quiet_seconds=QUIET_SECONDS,
+                is_relieved=lambda: is_relieved,
+            )
+        return take_waiting(conn, days, bounds, progress, between)
