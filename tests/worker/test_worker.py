@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -72,6 +72,7 @@ def work(said: list[str]) -> Work:
 
 @contextmanager
 def holds(database: Database, job: str) -> Iterator[Connection]:
+    """The lock is free as soon as the block ends; closing only the connection frees it some time later."""
     with database.connect() as other, job_lock(other, job, wait=False) as acquired:
         assert acquired
         yield other
@@ -178,7 +179,8 @@ def test_deliveries_do_not_wait_for_a_run_that_embeds_or_clusters(
     link(conn)
     arrive(conn, [TODAY])
     seen: list[tuple[int, int, int]] = []
-    with holds(database, stage) as run:
+    with ExitStack() as run:
+        run.enter_context(holds(database, stage))
         stop = Pauses([lambda: seen.append(pending(conn)), run.close, lambda: None])
         work_until_stopped(database, work, stop)
     assert seen[0][0] == 0, "captured meanwhile"
