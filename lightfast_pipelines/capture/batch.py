@@ -19,6 +19,7 @@ from lightfast_pipelines.capture.reading_ahead import ReadingAhead
 from lightfast_pipelines.capture.repeats import without_repeats
 from lightfast_pipelines.capture.routing import route
 from lightfast_pipelines.capture.series import settle_series
+from lightfast_pipelines.capture.writers.document_queue import ask_for_documents
 from lightfast_pipelines.capture.writers.outcomes import requeue_waiting, write_outcomes
 from lightfast_pipelines.capture.writing import write_facts
 from lightfast_pipelines.store.database import Connection
@@ -48,6 +49,7 @@ def capture_batch(
         read = [payload for payload in read if payload.raw.id in waiting]
     routed, displaced = without_repeats(conn, route(conn, read))
     renamed = apply_changes(conn, routed, displaced)
+    ask_for_documents(conn, routed)
     statements = collect_statements(conn, routed, kept)
     series = settle_series(conn, statements)
     facts = fold_facts(conn, statements, series, ahead.enriched)

@@ -269,7 +269,8 @@ class Route(Struct, frozen=True):
     of them is enough. `via` is the key of an entity by which the payload is routed where it names no
     linked resource (a comment by its issue): it goes where that entity's observations went, and is
     parked until there are some. With `by_hand` the resource is wide (a team), so only a person can link
-    it, never an ingested line. `names` are the names of places that the payload states.
+    it, never an ingested line. `names` are the names of places that the payload states. `moves_files`:
+    the files of the resource may be others now, as its default branch was pushed to or changed.
     """
 
     resource_key: str
@@ -281,6 +282,7 @@ class Route(Struct, frozen=True):
     via: str | None = None
     by_hand: bool = False
     names: tuple[NameClaim, ...] = ()
+    moves_files: bool = False
 
     def __post_init__(self) -> None:
         _bound(self, "resource_key", "resource_id", "via")

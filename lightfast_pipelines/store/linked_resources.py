@@ -13,6 +13,7 @@ from typing import Any
 
 from lightfast_pipelines.store import activity
 from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.document_queue import forget_documents, queue_integration
 from lightfast_pipelines.store.locks import hold_capture
 
 REMOVED = "removed by an operator"
@@ -326,6 +327,8 @@ def set_sync_config(conn: Connection, integration: Integration, config: Mapping[
         "UPDATE lightfast.integrations SET sync_config = %s WHERE id = %s",
         (json.dumps(dict(config), sort_keys=True), integration.id),
     )
+    if config.get("documents") != integration.sync_config.get("documents"):
+        queue_integration(conn, integration.id, "other settings")
     return requeue_resource(conn, integration.provider, integration.resource_id)
 
 
@@ -352,11 +355,12 @@ def set_active(
 def remove_integration(
     conn: Connection, integration: Integration, *, actor: str = "operator"
 ) -> None:
-    """Unlinks: new deliveries no longer reach the workspace; what is stored stays.
+    """Unlinks: new deliveries no longer reach the workspace; what is stored stays, except documents.
 
     The row is kept, so that what it let in can be rebuilt; linking again reactivates it.
     """
     set_active(conn, integration, active=False, reason=REMOVED, actor=actor)
+    forget_documents(conn, integration.id)
 
 
 def _record(conn: Connection, integration: Integration, what: str, actor: str) -> None:

@@ -117,5 +117,21 @@ def two_tenants(conn: Connection) -> dict[str, Workspace]:
             f"INSERT INTO lightfast.{table} (integration_id, entity_type) "
             "SELECT id, 'issue' FROM lightfast.integrations"
         )
+    conn.execute(
+        """
+        WITH added AS (
+          INSERT INTO lightfast.documents
+            (workspace_id, integration_id, repository, path, title, commit_sha, blob_sha, changed_at,
+             size, model, rule_version)
+          SELECT workspace_id, id, 'acme/shop', 'README.md', 'Shop', 'c', 'b', now(), 6, 'plain', 1
+          FROM lightfast.integrations
+          RETURNING id, workspace_id
+        )
+        INSERT INTO lightfast.document_chunks
+          (document_id, position, workspace_id, heading_path, text, first_line, last_line, tokens, model,
+           vector)
+        SELECT id, 0, workspace_id, '{Shop}', '# Shop', 1, 1, 2, 'plain', '[1,0]' FROM added
+        """
+    )
     conn.commit()
     return workspaces

@@ -78,6 +78,8 @@ _FUNCTIONS_OF_ANALYSTS = {
     f"states_of(bigint,text,{_TIME},{_TIME})",
     f"states_as_known(text,text,{_TIME},{_TIME})",
     f"state_at(text,text,{_TIME})",
+    "documents_with(text,text,integer)",
+    "documents_near(text,text,halfvec,integer)",
 }
 
 _RIGHTS = """

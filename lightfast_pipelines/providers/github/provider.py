@@ -35,6 +35,7 @@ from lightfast_pipelines.providers.github.webhooks import (
 )
 from lightfast_pipelines.providers.github.webhooks import body as bodies
 from lightfast_pipelines.providers.github.webhooks import claimed_event as fit
+from lightfast_pipelines.providers.github.webhooks.moved_files import moves_files
 from lightfast_pipelines.providers.github.webhooks.names import names
 from lightfast_pipelines.providers.github.webhooks.repository import (
     full_name,
@@ -161,7 +162,7 @@ class GitHub(Provider):
 
     def route(
         self,
-        event_type: str,  # GitHub's payloads say themselves where they belong
+        event_type: str,
         payload: Mapping[str, Any],
     ) -> Route | None:
         """By the repository, else by the installation, else by the organisation."""
@@ -178,6 +179,7 @@ class GitHub(Provider):
                 installation_id,
                 resource_meta(repository),
                 names=said,
+                moves_files=moves_files(event_type, payload),
             )
         # Installations have ids of their own: "7" alone could be a linked repository.
         if installation_id is not None:

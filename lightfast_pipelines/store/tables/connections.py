@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Index, Table, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, Boolean, Index, Integer, Table, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from lightfast_pipelines.store.tables.columns import (
     EMPTY_OBJECT,
     NOW,
     TIME,
+    ZERO,
     column,
     metadata,
     reference,
@@ -149,7 +150,7 @@ integrations = Table(
     column(
         "sync_config",
         JSONB,
-        "What the workspace wants: events, branches, paths, autoSync.",
+        "What the workspace wants: events, branches, paths, autoSync, documents.",
         server_default=EMPTY_OBJECT,
     ),
     column(
@@ -175,6 +176,32 @@ integrations = Table(
         "sync_error",
         Text,
         "Why reading its history failed or is refused, for an operator.",
+        nullable=True,
+    ),
+    column(
+        "config_status",
+        Text,
+        "Where its documents are named: unknown (not looked yet), absent, ok or invalid.",
+        server_default=text("'unknown'"),
+    ),
+    column(
+        "config_message",
+        Text,
+        "What is wrong, with file and line, or which file or setting counts.",
+        nullable=True,
+    ),
+    column("last_config_check", TIME, "When that was last looked at.", nullable=True),
+    column("document_count", Integer, "Documents that can be searched.", server_default=ZERO),
+    column(
+        "documents_commit",
+        Text,
+        "Commit of the default branch that its documents agree with.",
+        nullable=True,
+    ),
+    column(
+        "documents_asked",
+        JSONB,
+        "Patterns by which these documents were chosen.",
         nullable=True,
     ),
     UniqueConstraint("workspace_id", "resource_id"),

@@ -36,6 +36,7 @@ def upgrade() -> None:
         "memory.sql",
         "states.sql",
         "vectors.sql",
+        "documents.sql",
         "storage.sql",
         "rights.sql",
     ):

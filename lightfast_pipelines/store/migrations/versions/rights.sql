@@ -87,3 +87,10 @@ GRANT EXECUTE ON FUNCTION
   lightfast.workspace_named(text), lightfast.states_of(bigint, text, timestamptz, timestamptz),
   lightfast.states_as_known(text, text, timestamptz, timestamptz),
   lightfast.state_at(text, text, timestamptz) TO lightfast_pipeline, lightfast_analyst;
+
+REVOKE ALL ON FUNCTION
+  lightfast.documents_with(text, text, integer),
+  lightfast.documents_near(text, text, halfvec, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION
+  lightfast.documents_with(text, text, integer),
+  lightfast.documents_near(text, text, halfvec, integer) TO lightfast_pipeline, lightfast_analyst;

@@ -1,0 +1,132 @@
+"""The queue of linked repositories whose documents have to be compared with the repository.
+
+A row is deleted in the transaction that makes the documents agree, and only if nobody asked again
+meanwhile. `documents/` looks at them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from lightfast_pipelines.store.database import Connection
+
+
+class LinkedRepository(NamedTuple):
+    """A repository as a workspace links it."""
+
+    workspace_id: int
+    provider: str
+    resource_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedLook:
+    """A row of the queue: `asked` is how often it was asked for when the row was read."""
+
+    integration_id: int
+    reason: str
+    asked: int
+    attempts: int
+
+
+_ASK = """
+  ON CONFLICT (integration_id) DO UPDATE SET
+    asked = q.asked + 1, reason = excluded.reason, queued_at = now()
+"""
+# Where nobody would take the row: an integration that is paused, removed or wants nothing.
+_IS_WANTED = "i.is_active AND i.sync_config -> 'autoSync' IS DISTINCT FROM 'false'::jsonb"
+_CAN_BE_READ = """
+  t.id IS NOT NULL AND t.status <> 'refused' AND n.status NOT IN ('error', 'revoked')
+  AND r.status IN ('active', 'archived')
+"""
+
+
+def queue_repositories(
+    conn: Connection, repositories: Iterable[LinkedRepository], reason: str
+) -> None:
+    """Queues those that are linked and not paused. Does not commit."""
+    columns = [list(column) for column in zip(*sorted(set(repositories)), strict=True)]
+    conn.execute(
+        f"""
+        INSERT INTO lightfast.document_queue AS q (integration_id, workspace_id, reason)
+        SELECT i.id, i.workspace_id, %s
+        FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS k (workspace_id, provider, resource_id)
+        JOIN lightfast.resources r
+          ON r.provider = k.provider AND r.provider_resource_id = k.resource_id
+        JOIN lightfast.integrations i ON i.resource_id = r.id AND i.workspace_id = k.workspace_id
+        WHERE {_IS_WANTED}
+        ORDER BY i.id
+        {_ASK}
+        """,
+        (reason, *columns),
+    )
+
+
+def queue_integration(conn: Connection, integration_id: int, reason: str) -> None:
+    """Queues one integration, to be looked at now whatever failed before. Does not commit."""
+    conn.execute(
+        f"""
+        INSERT INTO lightfast.document_queue AS q (integration_id, workspace_id, reason)
+        SELECT i.id, i.workspace_id, %s FROM lightfast.integrations i WHERE i.id = %s
+        {_ASK}, attempts = 0, not_before = now(), error = NULL
+        """,
+        (reason, integration_id),
+    )
+
+
+def looks_due(conn: Connection, integration_id: int | None = None) -> list[QueuedLook]:
+    """What can be looked at now, the longest waiting first; of one integration if it is given.
+
+    One without a usable credential waits until there is one: a run could do nothing about it.
+    """
+    rows = conn.execute(
+        f"""
+        SELECT q.integration_id, q.reason, q.asked, q.attempts
+        FROM lightfast.document_queue q
+        JOIN lightfast.integrations i ON i.id = q.integration_id
+        JOIN lightfast.resources r ON r.id = i.resource_id
+        JOIN lightfast.installations n ON n.id = r.installation_id
+        LEFT JOIN lightfast.tokens t ON t.installation_id = n.id
+        WHERE {_IS_WANTED} AND {_CAN_BE_READ} AND q.not_before <= now()
+          AND (%(only)s::bigint IS NULL OR q.integration_id = %(only)s)
+        ORDER BY q.queued_at, q.integration_id
+        """,
+        {"only": integration_id},
+    )
+    return [QueuedLook(*row) for row in rows]
+
+
+def take_off(conn: Connection, look: QueuedLook) -> None:
+    """Deletes the row of a look that has succeeded, unless it was asked for again meanwhile."""
+    conn.execute(
+        "DELETE FROM lightfast.document_queue WHERE integration_id = %s AND asked = %s",
+        (look.integration_id, look.asked),
+    )
+
+
+def put_off(conn: Connection, look: QueuedLook, error: str, seconds: float) -> None:
+    """Keeps the row of a look that failed, for later. Does not commit."""
+    conn.execute(
+        """
+        UPDATE lightfast.document_queue SET attempts = attempts + 1, error = %s,
+          not_before = now() + %s * interval '1 second'
+        WHERE integration_id = %s
+        """,
+        (error, seconds, look.integration_id),
+    )
+
+
+def forget_documents(conn: Connection, integration_id: int) -> None:
+    """Deletes an integration's documents: nothing would tell any more that a file is gone."""
+    for table in ("document_queue", "documents"):
+        conn.execute(f"DELETE FROM lightfast.{table} WHERE integration_id = %s", (integration_id,))
+    conn.execute(
+        """
+        UPDATE lightfast.integrations SET config_status = 'unknown', config_message = NULL,
+          document_count = 0, documents_commit = NULL, documents_asked = NULL
+        WHERE id = %s
+        """,
+        (integration_id,),
+    )
