@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lightfast_pipelines.cli.opening import CHECKOUT
-from lightfast_pipelines.cli.values import read_vocabulary, values_section
+from lightfast_pipelines.cli.values import (
+    Words,
+    meaning_with_values,
+    read_vocabulary,
+    values_section,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
@@ -24,7 +30,6 @@ FACTS_END = "<!-- end of facts -->"
 
 DESCRIBED = CHECKOUT / "lightfast_pipelines" / "assets" / "described.json"
 
-_VIEW_COMMENT = re.compile(r"COMMENT ON VIEW lightfast\.(\w+) IS\s+'((?:[^']|'')*)'")
 _FUNCTION_COMMENT = re.compile(
     r"COMMENT ON FUNCTION lightfast\.(\w+\([^)]*\)) IS\s+'((?:[^']|'')*)'"
 )
@@ -46,50 +51,62 @@ def stale_pages(docs: Path = CHECKOUT / "docs") -> dict[Path, str]:
 
 
 def _tables_and_views() -> list[Table]:
-    """The tables, and the views whose columns are described like theirs, by name."""
+    """The views, then the tables, each by name."""
     from lightfast_pipelines.store.tables import metadata, view_metadata
 
-    described = [*metadata.tables.values(), *view_metadata.tables.values()]
-    return sorted(described, key=lambda table: table.name)
+    return [
+        *(view_metadata.tables[name] for name in sorted(view_metadata.tables)),
+        *(metadata.tables[name] for name in sorted(metadata.tables)),
+    ]
 
 
 def data_dictionary() -> str:
-    """Every table and view of the schema with its comments, in Markdown."""
+    """Every view and table of the schema with its comments, in Markdown."""
+    from lightfast_pipelines.store.tables import metadata, view_metadata
+
+    vocabulary = read_vocabulary(CHECKOUT / "docs" / "vocabulary.json")
+    parts = [
+        "# Data dictionary",
+        "Schema `lightfast`. Written by `lightfast docs` from the comments on views, tables and columns, "
+        "which are also in the database (`\\d+` in psql). Times are UTC with a time zone.",
+        "**Views** are what analysts read: one row is one thing, with names and addresses, and what is "
+        "deleted or no longer believed is left out.",
+        _links(view_metadata.tables.values()),
+        "**Tables** are what the pipeline works on.",
+        _links(metadata.tables.values()),
+    ]
+    parts += [_described_columns(table, vocabulary) for table in _tables_and_views()]
+    parts.append(
+        "## Functions\n\n| function | answers |\n|---|---|\n"
+        + "\n".join(f"| `{n}` | {c} |" for n, c in _functions())
+    )
+    parts.append(values_section(vocabulary))
+    return "\n\n".join(parts) + "\n"
+
+
+def _links(tables: Iterable[Table]) -> str:
+    listed = sorted(tables, key=lambda table: table.name)
+    return "\n".join(f"- [{table.name}](#{table.name}): {table.comment}" for table in listed)
+
+
+def _described_columns(table: Table, vocabulary: Mapping[str, Words]) -> str:
     from sqlalchemy.dialects import postgresql
 
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    parts = [
-        "# Data dictionary",
-        "Schema `lightfast`. Written by `lightfast docs` from the comments on tables and columns, which are "
-        "also in the database (`\\d+` in psql). Times are UTC with a time zone.",
-    ]
-    tables = _tables_and_views()
-    parts.append("\n".join(f"- [{table.name}](#{table.name}): {table.comment}" for table in tables))
-    for table in tables:
-        rows = ["| column | type | null | meaning |", "|---|---|---|---|"]
-        for column in table.columns:
-            kind = (
-                column.type.compile(dialect=dialect)
-                .lower()
-                .replace("timestamp with time zone", "timestamptz")
-            )
-            meaning = (column.comment or "").replace("|", "\\|")
-            for key in column.foreign_keys:
-                meaning += f" → `{key.target_fullname.removeprefix('lightfast.')}`"
-            null = "yes" if column.nullable else ""
-            name = f"**{column.name}**" if column.primary_key else column.name
-            rows.append(f"| {name} | {kind} | {null} | {meaning} |")
-        parts.append(f"## {table.name}\n\n{table.comment}\n\n" + "\n".join(rows))
-    parts.append(
-        "## Views\n\n| view | one row is |\n|---|---|\n"
-        + "\n".join(f"| {n} | {c} |" for n, c in _sql_comments(_VIEW_COMMENT))
-    )
-    parts.append(
-        "## Functions\n\n| function | answers |\n|---|---|\n"
-        + "\n".join(f"| `{n}` | {c} |" for n, c in _sql_comments(_FUNCTION_COMMENT))
-    )
-    parts.append(values_section(read_vocabulary(CHECKOUT / "docs" / "vocabulary.json")))
-    return "\n\n".join(parts) + "\n"
+    rows = ["| column | type | null | meaning |", "|---|---|---|---|"]
+    for column in table.columns:
+        kind = (
+            column.type.compile(dialect=dialect)
+            .lower()
+            .replace("timestamp with time zone", "timestamptz")
+        )
+        meaning = meaning_with_values(column, vocabulary).replace("|", "\\|")
+        for key in column.foreign_keys:
+            meaning += f" → `{key.target_fullname.removeprefix('lightfast.')}`"
+        null = "yes" if column.nullable else ""
+        name = f"**{column.name}**" if column.primary_key else column.name
+        rows.append(f"| {name} | {kind} | {null} | {meaning} |")
+    return f"## {table.name}\n\n{table.comment}\n\n" + "\n".join(rows)
 
 
 def described() -> str:
@@ -160,12 +177,12 @@ def events_page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _sql_comments(pattern: re.Pattern[str]) -> list[tuple[str, str]]:
-    """(name, comment) of what the migrations' SQL files define, sorted."""
+def _functions() -> list[tuple[str, str]]:
+    """(name, comment) of the functions that the migrations' SQL files define, sorted."""
     versions = CHECKOUT / "lightfast_pipelines" / "store" / "migrations" / "versions"
     comments: dict[str, str] = {}
-    for file in sorted([*versions.glob("*.sql"), *versions.glob("*.py")]):
-        for name, comment in pattern.findall(file.read_text()):
+    for file in sorted([*versions.rglob("*.sql"), *versions.glob("*.py")]):
+        for name, comment in _FUNCTION_COMMENT.findall(file.read_text()):
             comments[name] = comment.replace("''", "'").replace("|", "\\|")
     return sorted(comments.items())
 

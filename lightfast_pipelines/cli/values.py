@@ -10,10 +10,27 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sqlalchemy import Column
 
 Words = Mapping[str, Sequence[str]]
 
 _ACCOUNT_ROLES = ("actor", "author")
+
+_KINDS = "Kinds of entities (`entities.category`)"
+_STATES = "States (`temporal_states.state_type`, `state_value`)"
+_TYPES = "Types of observations (`observations.source_type`) and the fields of their `metadata`"
+# Lists that are too long for a row of the dictionary -> the section that has them.
+_SECTIONS = {
+    "changes": _TYPES,
+    "kinds": _KINDS,
+    "state_types": _STATES,
+    "state_values": _STATES,
+    "things": _TYPES,
+    "types": _TYPES,
+}
 
 
 def values_section(vocabulary: Mapping[str, Words]) -> str:
@@ -24,7 +41,7 @@ def values_section(vocabulary: Mapping[str, Words]) -> str:
         "is about (`live:production`). Values of states that are names or numbers are not listed.",
         _sources(),
         _table(
-            "Kinds of entities (`entities.category`)",
+            _KINDS,
             ("category", "keys begin with"),
             _categories(),
         ),
@@ -52,7 +69,7 @@ def values_section(vocabulary: Mapping[str, Words]) -> str:
             [(f"`{name}`",) for name in vocabulary.get("reference", {})],
         ),
         _table(
-            "States (`temporal_states.state_type`, `state_value`)",
+            _STATES,
             ("of", "state type", "values"),
             [
                 (f"`{of}:`", f"`{name}`", ", ".join(f"`{value}`" for value in values))
@@ -65,6 +82,68 @@ def values_section(vocabulary: Mapping[str, Words]) -> str:
         _source_types(vocabulary.get("source_type", {})),
     ]
     return "\n\n".join(parts)
+
+
+def values_of(column: Column[Any], vocabulary: Mapping[str, Words]) -> Sequence[str] | None:
+    """The values that a view's column may have; None if it has no fixed vocabulary."""
+    from lightfast_pipelines.store.tables.view_columns import VALUES
+
+    values = column.info.get(VALUES)
+    if not isinstance(values, str):
+        return values
+    types = sorted(set(_declared_types()))
+    if values == "providers":
+        return sorted({provider for provider, _ in types})
+    if values == "types":
+        return sorted({kind for _, kind in types})
+    if values == "things":
+        return sorted({kind.partition(".")[0] for _, kind in types})
+    if values == "changes":
+        return sorted({kind.partition(".")[2] for _, kind in types})
+    if values == "categories":
+        from lightfast_pipelines.domain.classification import CATEGORIES
+
+        return CATEGORIES
+    if values == "kinds":
+        from lightfast_pipelines.domain.key_categories import categories
+
+        return sorted(set(categories().values()))
+    states = vocabulary.get("state", {})
+    if values == "state_types":
+        return sorted({name.partition(" ")[2] for name in states})
+    if values == "state_values":
+        return sorted({value for listed in states.values() for value in listed})
+    raise ValueError(f"no list of values is named {values!r}")
+
+
+def meaning_with_values(column: Column[Any], vocabulary: Mapping[str, Words]) -> str:
+    """The column's comment, and its values or where they are listed."""
+    from lightfast_pipelines.store.tables.view_columns import VALUES
+
+    values, named = values_of(column, vocabulary), column.info.get(VALUES)
+    section = _SECTIONS.get(named) if isinstance(named, str) else None
+    if values is None:
+        return column.comment or ""
+    if section is not None:
+        return f"{column.comment} [Values](#{_anchor(section)})."
+    return f"{column.comment} One of {', '.join(f'`{value}`' for value in values)}."
+
+
+def _anchor(title: str) -> str:
+    """The name by which a Markdown page's heading is linked to."""
+    kept = (letter for letter in title.lower() if letter.isalnum() or letter in " -_")
+    return "".join(kept).replace(" ", "-")
+
+
+def _declared_types() -> list[tuple[str, str]]:
+    """(provider, source type) of every declared event."""
+    from lightfast_pipelines.providers import discover
+
+    return [
+        (name, kind)
+        for name, provider in discover().items()
+        for kind in sorted({kind for rule in provider.events for kind in rule.source_types})
+    ]
 
 
 def read_vocabulary(path: Path) -> dict[str, dict[str, list[str]]]:
@@ -95,19 +174,15 @@ def _categories() -> list[tuple[str, str]]:
 
 
 def _source_types(fields: Words) -> str:
-    from lightfast_pipelines.providers import discover
-
-    rows: list[tuple[str, ...]] = []
-    for name, provider in discover().items():
-        declared = sorted({kind for rule in provider.events for kind in rule.source_types})
-        for kind in declared:
-            names = ", ".join(f"`{field}`" for field in fields.get(f"{name} {kind}", ()))
-            rows.append((name, f"`{kind}`", names))
-    return _table(
-        "Types of observations (`observations.source_type`) and the fields of their `metadata`",
-        ("source", "source type", "optional fields"),
-        rows,
-    )
+    rows = [
+        (
+            provider,
+            f"`{kind}`",
+            ", ".join(f"`{field}`" for field in fields.get(f"{provider} {kind}", ())),
+        )
+        for provider, kind in _declared_types()
+    ]
+    return _table(_TYPES, ("source", "source type", "optional fields"), rows)
 
 
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -9,7 +9,7 @@ import psycopg
 
 from lightfast_pipelines.store.requirements import EXTENSION_SCHEMAS, check_server
 
-BASE_REVISION = "0027"
+BASE_REVISION = "0028"
 """Revision of `migrations/versions/base.py`: no database of an earlier one can be upgraded."""
 
 _VERSIONS = Path(__file__).parent / "migrations" / "versions"

@@ -10,7 +10,7 @@ import pytest
 
 from lightfast_pipelines.store.body_partitions import create_month_partitions
 from lightfast_pipelines.store.database import Connection, Database
-from lightfast_pipelines.store.tables import metadata
+from lightfast_pipelines.store.tables import metadata, view_metadata
 
 _WORK = {"SELECT", "INSERT", "UPDATE", "DELETE"}
 _ALL_ROLES = ("lightfast_receiver", "lightfast_pipeline", "lightfast_analyst")
@@ -26,15 +26,7 @@ _LESS = {
     "partition_start": {"SELECT", "UPDATE"},
     "schema_version": {"SELECT"},
 }
-_VIEWS = {
-    "deliveries",
-    "delivery_bodies",
-    "observation_people",
-    "observations",
-    "remembered",
-    "serving_models",
-    "summary_sentences",
-}
+_VIEWS = {view.name for view in view_metadata.tables.values()}
 _NOT_FOR_ANALYSTS = {
     "raw_bodies",
     "raw_bodies_default",

@@ -23,6 +23,8 @@ from lightfast_pipelines.store.tables import (
     states,
     vector_index,
     vectors,
+    views,
+    views_of_tables,
 )
 from lightfast_pipelines.store.tables.columns import metadata, view_metadata
 
@@ -45,4 +47,6 @@ __all__ = [
     "vector_index",
     "vectors",
     "view_metadata",
+    "views",
+    "views_of_tables",
 ]

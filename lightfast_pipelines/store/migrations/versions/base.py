@@ -24,6 +24,12 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+# The analysts' views (`views/NAME.sql`), in the order in which they are made: a view may read earlier ones.
+VIEWS = (
+    "changes",
+    "current_states",
+)
+
 
 def upgrade() -> None:
     connection = op.get_bind()
@@ -35,6 +41,7 @@ def upgrade() -> None:
         "observations.sql",
         "memory.sql",
         "states.sql",
+        *(f"views/{view}.sql" for view in VIEWS),
         "vectors.sql",
         "documents.sql",
         "storage.sql",

@@ -1,4 +1,5 @@
--- What SQLAlchemy's tables cannot define: the storage of bodies, functions, and the analysts' views.
+-- What SQLAlchemy's tables cannot define: the storage of bodies, functions, and views of single tables. The
+-- comments of views are in `store/tables/views*.py`.
 
 -- Bodies are stored uncompressed, because compressing 10 KB costs more than writing it. They are
 -- partitioned by month of receipt; bodies of a month without a partition go to the default one.
@@ -84,13 +85,11 @@ LEFT JOIN LATERAL (
     FROM lightfast.outcomes WHERE raw_payload_id = p.id
   ) ranked
 ) o ON true;
-COMMENT ON VIEW lightfast.deliveries IS 'A delivery with its status: received while it waits, else the first of dlq, parked, delivered, filtered.';
 
 CREATE VIEW lightfast.delivery_bodies AS
 SELECT d.*, b.headers, b.body, lightfast.body_to_json(b.body) AS body_json
 FROM lightfast.deliveries d
 JOIN lightfast.raw_bodies b ON b.raw_payload_id = d.id AND b.received_at = d.received_at;
-COMMENT ON VIEW lightfast.delivery_bodies IS 'A delivery with its body, also as JSON if it is valid. Not readable by the analyst''s role.';
 
 CREATE VIEW lightfast.observation_people AS
 SELECT
@@ -106,12 +105,9 @@ LEFT JOIN lightfast.actor_identities actor ON actor.id = o.actor_identity_id
 LEFT JOIN lightfast.actors doer ON doer.id = actor.actor_id
 LEFT JOIN lightfast.actor_identities author ON author.id = o.author_identity_id
 LEFT JOIN lightfast.actors writer ON writer.id = author.actor_id;
-COMMENT ON VIEW lightfast.observation_people IS 'Who did an observation and whose work it is, as actors rather than identities.';
 
 CREATE VIEW lightfast.remembered AS
 SELECT * FROM lightfast.observations WHERE NOT is_deleted;
-COMMENT ON VIEW lightfast.remembered IS
-  'The observations that search finds: those whose subject or own comment is not deleted.';
 
 CREATE VIEW lightfast.summary_sentences AS
 SELECT
@@ -135,8 +131,6 @@ CROSS JOIN LATERAL (
   FROM lightfast.observations o
   WHERE o.external_id = ANY(cited.ids) AND o.workspace_id = c.workspace_id AND NOT o.is_deleted
 ) now_there;
-COMMENT ON VIEW lightfast.summary_sentences IS
-  'A sentence of a cluster''s summary with the observations it cites. It is stale once one of them is deleted, or its text changes, until the summary is written again.';
 
 CREATE VIEW lightfast.serving_models AS
 SELECT DISTINCT ON (c.workspace_id) c.workspace_id, c.model, m.is_current, c.covered_at
@@ -145,8 +139,6 @@ JOIN lightfast.hosted_models m ON m.model = c.model
 -- None is current while no key is set: then no question can be embedded by any of them.
 WHERE EXISTS (SELECT FROM lightfast.hosted_models WHERE is_current)
 ORDER BY c.workspace_id, m.is_current DESC, c.covered_at DESC;
-COMMENT ON VIEW lightfast.serving_models IS
-  'The hosted model whose vectors serve the searches of a workspace; the local model serves where none does.';
 
 -- The year before the first start is what a first backfill usually asks for.
 INSERT INTO lightfast.partition_start (first_day)

@@ -50,11 +50,18 @@ REVOKE UPDATE, DELETE ON
   FROM lightfast_pipeline;
 REVOKE DELETE ON lightfast.breaches FROM lightfast_pipeline;
 REVOKE INSERT, DELETE ON lightfast.partition_start FROM lightfast_pipeline;
-REVOKE INSERT, UPDATE, DELETE ON
-  lightfast.deliveries, lightfast.delivery_bodies, lightfast.observations, lightfast.observation_people,
-  lightfast.serving_models, lightfast.remembered, lightfast.summary_sentences, lightfast.schema_version,
-  lightfast.raw_bodies_default
+REVOKE INSERT, UPDATE, DELETE ON lightfast.schema_version, lightfast.raw_bodies_default
   FROM lightfast_pipeline;
+-- Views are read, never written.
+DO $$
+DECLARE
+  name text;
+BEGIN
+  FOR name IN SELECT viewname FROM pg_views WHERE schemaname = 'lightfast' LOOP
+    EXECUTE format('REVOKE INSERT, UPDATE, DELETE ON lightfast.%I FROM lightfast_pipeline', name);
+  END LOOP;
+END
+$$;
 
 -- The analyst reads everything but bodies, secrets, credentials and views of them.
 GRANT SELECT ON ALL TABLES IN SCHEMA lightfast TO lightfast_analyst;
