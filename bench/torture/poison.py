@@ -12,6 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 Payload = dict[str, Any]
+# Fields whose text a person wrote.
+_WRITTEN = {"title", "body", "message", "description", "githubCommitMessage"}
 
 
 def _wrong_shape(payload: Payload, chance: random.Random) -> bytes:
@@ -79,6 +81,6 @@ def _every_text(value: Any, change: Callable[[str], str], key: str = "") -> Any:
         return {name: _every_text(inner, change, name) for name, inner in value.items()}
     if isinstance(value, list):
         return [_every_text(inner, change, key) for inner in value]
-    if isinstance(value, str) and key in {"title", "body", "message", "description"}:
+    if isinstance(value, str) and key in _WRITTEN:
         return change(value)
     return value

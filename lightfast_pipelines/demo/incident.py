@@ -11,13 +11,13 @@ from lightfast_pipelines.demo.double_charge import FIX
 from lightfast_pipelines.demo.github_events import Commit, NumberedItem
 from lightfast_pipelines.demo.guest_checkout import FEATURE
 from lightfast_pipelines.demo.linear_events import Ticket
-from lightfast_pipelines.demo.sentry_events import StoryIssue
+from lightfast_pipelines.demo.sentry_events import AlertRule, StoryIssue
 from lightfast_pipelines.demo.stage import Stage
 from lightfast_pipelines.demo.vercel_events import Deployment
 
 PAGE = "web/checkout/CheckoutPage.tsx"
 RULE = "Checkout: a new error in production"
-METRIC = "Failed checkouts"
+METRIC = AlertRule("17", "Failed checkouts", "118", "/checkout")
 
 
 def tell(

@@ -34,6 +34,8 @@ class Ticket:
     description: str
     branch: str
     priority: int = 3
+    project: str | None = None
+    """The name of the project that it is part of."""
 
     @property
     def id(self) -> str:
@@ -84,6 +86,13 @@ def issue(
         "branchName": ticket.branch,
         "url": ticket.url,
     }
+    if ticket.project is not None:
+        identity = name_uuid(f"linear project {ticket.board.day} {ticket.project}")
+        page = f"https://linear.app/harbor-shop/project/{identity[:12]}"
+        data |= {
+            "projectId": identity,
+            "project": {"id": identity, "name": ticket.project, "url": page},
+        }
     more: dict[str, Any] = {"url": ticket.url}
     if was is not None:
         more["updatedFrom"] = {"updatedAt": _stamp(ticket.created), **was}

@@ -25,10 +25,14 @@ class StoryIssue:
     function: str
     first_seen: datetime
     release: Commit
+    number: int = 0
+    """Differs between the issues of a day."""
+    transaction: str = "/checkout"
+    platform: str = "javascript"
 
     @property
     def id(self) -> str:
-        return str(6_000_000_000 + int(self.watch.day))
+        return str(6_000_000_000 + 10_000_000 * self.number + int(self.watch.day))
 
     @property
     def title(self) -> str:
@@ -46,6 +50,16 @@ class StoryIssue:
             "filename": f"app:///{self.filename}",
             "function": self.function,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRule:
+    """A rule that counts errors, and the incident that it opens."""
+
+    id: str
+    name: str
+    incident: str
+    transaction: str
 
 
 def issue(
@@ -84,7 +98,7 @@ def issue(
         "status": "resolved" if action == "resolved" else "unresolved",
         "statusDetails": details,
         "substatus": None if action == "resolved" else "new" if action == "created" else "ongoing",
-        "platform": "javascript",
+        "platform": problem.platform,
         "project": problem.watch.project,
         "metadata": problem.details,
         "assignedTo": {**_user(assignee), "email": assignee.work_email} if assignee else None,
@@ -113,7 +127,7 @@ def event_alert(problem: StoryIssue, rule: str, at: datetime) -> StoryEvent:
 def metric_alert(
     watch: Watch,
     action: str,
-    rule: str,
+    rule: AlertRule,
     description: str,
     started: datetime,
     closed: datetime | None = None,
@@ -121,16 +135,16 @@ def metric_alert(
     """`action`: critical, warning or resolved."""
     organization = str(5_000_000 + int(watch.day))
     incident = {
-        "id": "118",
-        "identifier": "118",
+        "id": rule.incident,
+        "identifier": rule.incident,
         "organization_id": organization,
         "projects": [watch.slug],
         "alert_rule": {
-            "id": "17",
-            "name": rule,
+            "id": rule.id,
+            "name": rule.name,
             "organization_id": organization,
             "aggregate": "count()",
-            "query": "event.type:error transaction:/checkout",
+            "query": f"event.type:error transaction:{rule.transaction}",
             "time_window": 10,
             "threshold_type": 0,
             "resolve_threshold": 5,
@@ -142,7 +156,7 @@ def metric_alert(
     data = {
         "metric_alert": incident,
         "description_text": description,
-        "web_url": f"https://sentry.io/organizations/{watch.organization}/alerts/rules/details/17/",
+        "web_url": f"https://sentry.io/organizations/{watch.organization}/alerts/rules/details/{rule.id}/",
     }
     return _event("metric_alert", watch, action, data, closed or started)
 
@@ -177,11 +191,11 @@ def _occurrence(problem: StoryIssue, at: datetime) -> dict[str, Any]:
         "culprit": f"{problem.function}({problem.filename})",
         "location": problem.filename,
         "level": "error",
-        "platform": "javascript",
+        "platform": problem.platform,
         "release": problem.release.sha,
         "environment": "production",
         "datetime": stamp(at),
-        "tags": [["browser", "Safari 18"], ["transaction", "/checkout"]],
+        "tags": [["browser", "Safari 18"], ["transaction", problem.transaction]],
         "metadata": problem.details,
         "exception": {"values": [exception]},
     }

@@ -61,6 +61,7 @@ class Stage:
         number = today.toordinal()
         self.shop = StoryRepository("storefront", 9_000_000_000 + number)
         self.payments = StoryRepository("payments-api", 9_500_000_000 + number)
+        self.app = StoryRepository("mobile-app", 9_600_000_000 + number)
         self.board = Board(str(number))
         self.site = Site(str(number))
         self.watch = Watch(str(number), 4_500_000_000_000_000 + number)
@@ -84,8 +85,8 @@ class Stage:
         posted: str | None = None,
         trick: Trick | None = None,
     ) -> Scene:
-        """Adds a delivery. It is posted to the receiver as if sent last night at the time `posted`;
-        without that time it comes from a file, soon after its event."""
+        """Adds a delivery. It is posted to the receiver as if sent last night at the time `posted` (after
+        midnight, as 24:01); without that time it comes from a file, soon after its event."""
         body = json.dumps(event.payload, separators=(",", ":"), ensure_ascii=False).encode()
         seed = f"lightfast demo {self.today.isoformat()} {name}"
         # A delivery of Vercel's carries its id in the body, others in a header.

@@ -6,7 +6,14 @@ import json
 from datetime import date
 from typing import Any
 
-from lightfast_pipelines.demo import double_charge, guest_checkout, incident, today
+from lightfast_pipelines.demo import (
+    double_charge,
+    double_refund,
+    guest_checkout,
+    incident,
+    meanwhile,
+    today,
+)
 from lightfast_pipelines.demo.stage import Scene, Stage
 
 ORG = "demo"
@@ -16,11 +23,13 @@ PROVIDERS = ("github", "linear", "vercel", "sentry")
 def tell(day: date) -> Stage:
     """The story that ends on this day; each provider's deliveries in the order of their arrival."""
     stage = Stage(day)
+    double_refund.tell(stage)
     pull, merge, bumped = guest_checkout.tell(stage)
     work = double_charge.tell(stage)
     merge_of_fix = today.merge_fix(stage, work)
     problem, ticket = incident.tell(stage, pull, merge, bumped, work.fix)
     today.end_alarm(stage, problem, ticket, merge_of_fix, work.fix)
+    meanwhile.tell(stage)
     return stage
 
 

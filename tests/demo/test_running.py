@@ -8,12 +8,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 
 import psutil
 import pytest
 
 from lightfast_pipelines.cli.stack import warden
+from lightfast_pipelines.demo.story import tell
 from tests.depth import is_deep
 
 COMMAND = [str(Path(sys.executable).parent / "lightfast")]
@@ -98,7 +100,8 @@ def test_the_demo_accounts_for_every_delivery_and_stays_until_ctrl_c(
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0, log.read_text()
     text = log.read_text()
-    assert "every one of 111 deliveries is accounted for" in text
+    deliveries = len(tell(date(2026, 5, 20)).scenes)
+    assert f"every one of {deliveries} deliveries is accounted for" in text
     assert "401 refused: signature" in text
     assert "401 refused: time" in text
     assert "#51 Charge a checkout only once" in text

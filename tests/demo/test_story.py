@@ -53,7 +53,7 @@ def test_the_same_day_has_the_same_bytes_and_another_day_another_story() -> None
     assert first.scenes == again.scenes
     assert not {s.delivery_id for s in first.scenes} & {s.delivery_id for s in tomorrow.scenes}
     assert first.shop.id != tomorrow.shop.id
-    assert max(s.received_at for s in first.scenes) <= datetime(2026, 5, 20, tzinfo=UTC)
+    assert max(s.received_at for s in first.scenes) <= datetime(2026, 5, 20, 0, 5, tzinfo=UTC)
 
 
 def play(conn: Connection) -> Played:
