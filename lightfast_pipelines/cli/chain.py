@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from lightfast_pipelines.cli.console import print_json, print_table, say, show
-from lightfast_pipelines.cli.opening import command_connection, workspace_named
+from lightfast_pipelines.cli.console import on_one_line, print_json, print_table, say, show
+from lightfast_pipelines.cli.opening import command_connection
 from lightfast_pipelines.cli.options import AsJson
-from lightfast_pipelines.cli.root import Failure
+from lightfast_pipelines.cli.things import MaybeWorkspace, NamedKey, the_thing
 
 if TYPE_CHECKING:
     from lightfast_pipelines.store.chain import ChainLink
@@ -21,28 +19,15 @@ _LONGEST_NAME = 60
 _SHORT_SHA = 12
 
 
-def chain(
-    key: Annotated[
-        str,
-        typer.Argument(help="Key or alias of an alert, an issue, a deployment, a release, ..."),
-    ],
-    workspace: Annotated[str, typer.Option("--workspace", "-w", help="Workspace (slug).")],
-    as_json: AsJson = False,
-) -> None:
+def chain(key: NamedKey, workspace: MaybeWorkspace = None, as_json: AsJson = False) -> None:
     """Trace what broke to its cause and to its fix.
 
-    Exits with status 1 if nothing is known about the key.
+    Works from an alert, an issue, a deployment, a release, a pull request or a commit. Exits with status
+    1 if nothing is known about KEY, or if it may mean several things, which are then listed.
     """
-    from lightfast_pipelines.store import chain as chains
-
     with command_connection() as conn:
-        place = workspace_named(conn, workspace).id
-        start = chains.key_of(conn, place, key)
-        if start is None:
-            raise Failure(
-                f"nothing is known about {key!r} in {workspace}: `lightfast why` may show more"
-            )
-        causes, ends = read_chain(conn, place, start)
+        thing = the_thing(conn, key, workspace)
+        causes, ends = read_chain(conn, thing.workspace.id, thing.key)
         conn.rollback()
     if as_json:
         print_json(
@@ -54,7 +39,7 @@ def chain(
             show(title)
             print_table(("STEP", "WHAT", "NAME", "WHO AND STATUS"), chain_rows(links))
     if len(causes) == 1 and len(ends) == 1:
-        say(f"no relationship leads from {start} to a cause or an end")
+        say(f"no relationship leads from {on_one_line(thing.key)} to a cause or an end")
 
 
 def read_chain(

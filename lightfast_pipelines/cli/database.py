@@ -38,7 +38,8 @@ def url(
 ) -> None:
     """Print a libpq URL. If needed, starts the embedded server, which then runs for some minutes.
 
-    On your own server, the URL has the password of that role, never the owner's.
+    `--role analyst` gives an address for pandas, DuckDB or a BI tool: it reads, and finds tables without
+    their schema's name. On your own server, the URL has the password of that role, never the owner's.
     """
     with command_database(create=True) as database:
         show(database.login_url(role.value))

@@ -16,6 +16,7 @@ from lightfast_pipelines.cli.opening import (
 )
 from lightfast_pipelines.cli.options import AsJson
 from lightfast_pipelines.cli.root import Failure
+from lightfast_pipelines.cli.things import NamedKey, one_key
 from lightfast_pipelines.cli.times import time_option
 
 _Workspace = Annotated[
@@ -166,7 +167,12 @@ def digest(
 
 def why(
     key: Annotated[
-        str, typer.Argument(help="Key of an entity, source_id or external_id of an observation.")
+        str,
+        typer.Argument(
+            metavar="KEY",
+            help="A thing as `lightfast show` takes it, the source_id or external_id of an observation, "
+            "or the id of a delivery.",
+        ),
     ],
     workspace: _Workspace = None,
     as_json: AsJson = False,
@@ -175,7 +181,10 @@ def why(
     from lightfast_pipelines.store.why import explain
 
     with command_connection() as conn:
-        sections = explain(conn, key, workspace_named(conn, workspace) if workspace else None)
+        only = workspace_named(conn, workspace) if workspace else None
+        sections = explain(conn, key, only)
+        if not sections and (meant := one_key(conn, key, workspace)) is not None:
+            sections = explain(conn, meant, only)
     if as_json:
         print_json(sections)
     else:
@@ -185,7 +194,7 @@ def why(
 
 
 def state(
-    key: Annotated[str, typer.Argument(help="Key of an entity, e.g. github:pr:1296269#5.")],
+    key: NamedKey,
     at: Annotated[
         str | None,
         typer.Option("--at", help="The moment: 2026-05-01, 2d, yesterday, ...; default: now."),
@@ -200,31 +209,30 @@ def state(
     """Show the states of an entity at a given time.
 
     The states are those known now, or at the time of --as-known. Exits with status 1 if nothing is known
-    about the key.
+    about KEY, or if it may mean several things, which are then listed.
     """
     from datetime import UTC, datetime
 
     from lightfast_pipelines.store.states import states_at
-    from lightfast_pipelines.store.why import knows
 
     now = datetime.now(UTC)
     moment = time_option(at, "--at", now=now) if at else now
     known_at = time_option(as_known, "--as-known", now=now) if as_known else None
     with command_connection() as conn:
         only = workspace_named(conn, workspace) if workspace else None
-        rows = states_at(conn, key, moment, known_at, only)
-        is_known = bool(rows) or knows(conn, key, only)
+        meant = one_key(conn, key, workspace)
+        rows = [] if meant is None else states_at(conn, meant, moment, known_at, only)
     if as_json:
         print_json(rows)
     elif rows:
         columns = list(rows[0])
         print_table([name.upper() for name in columns], [list(row.values()) for row in rows])
-    if not is_known:
+    if meant is None:
         raise Failure(
-            f"nothing is known about {key!r}: no entity has this key or alias (see `lightfast why`)"
+            f"nothing is known about {key!r}: no entity has this key, alias or name (see `lightfast why`)"
         )
     if not rows:
         say(
-            f"{key} has no state at {moment.isoformat()}"
+            f"{meant} has no state at {moment.isoformat()}"
             + (f" as known at {known_at.isoformat()}" if known_at else "")
         )

@@ -94,6 +94,11 @@ def github_tag(repository_id: int | str, tag: str) -> str:
     return f"github:tag:{repository_id}:{tag}"
 
 
+@fits_an_index
+def github_release(repository_id: int | str, tag: str) -> str:
+    return f"github:release:{repository_id}:{tag}"
+
+
 def github_discussion(repository_id: int | str, number: int | str) -> str:
     return f"github:discussion:{repository_id}#{number}"
 

@@ -61,15 +61,6 @@ def _resource_of(key: str) -> str | None:
     return None
 
 
-def knows(conn: Connection, key: str, workspace: Workspace | None) -> bool:
-    """Whether an entity has this key or alias."""
-    entities = dict_rows(
-        conn, _ENTITY, {"key": bounded(key), "workspace": workspace.id if workspace else None}
-    )
-    conn.rollback()
-    return bool(entities)
-
-
 # The entities with a key or alias: a look-up in each workspace.
 _NAMED = """
     SELECT e.id FROM lightfast.workspaces w JOIN lightfast.entities e ON e.workspace_id = w.id

@@ -11,11 +11,6 @@ def repository(repository_id: int | str) -> str:
 
 
 @fits_an_index
-def release(repository_id: int | str, tag: str) -> str:
-    return f"github:release:{repository_id}:{tag}"
-
-
-@fits_an_index
 def label(repository_id: int | str, name: str) -> str:
     return f"github:label:{repository_id}:{name}"
 

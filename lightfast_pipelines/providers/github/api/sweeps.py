@@ -196,7 +196,7 @@ class _ByList:
     def _key(self, place: LinkedResource, item: Any) -> str | None:
         if self.kind == "release":
             tag = name_of(item, "tag_name")
-            return None if tag is None else github_keys.release(place.resource_id, tag)
+            return None if tag is None else keys.github_release(place.resource_id, tag)
         number = whole(item, "id")
         if number is None:
             return None

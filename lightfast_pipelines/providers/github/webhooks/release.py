@@ -36,7 +36,6 @@ from lightfast_pipelines.providers.fields import (
     titled,
     url,
 )
-from lightfast_pipelines.providers.github import keys as github_keys
 from lightfast_pipelines.providers.github.accounts import account
 from lightfast_pipelines.providers.github.webhooks.commit_relations import FULL_SHA
 from lightfast_pipelines.providers.github.webhooks.outcomes import not_kept, unknown_action
@@ -117,7 +116,7 @@ def _statement(
     if at is None:
         raise Missing(f"release.{transition.time or 'published_at'}")
     name, target = text(release, "name"), name_of(release, "target_commitish")
-    subject = Thing(github_keys.release(repository.id, tag), (name or tag)[:200], url(release))
+    subject = Thing(keys.github_release(repository.id, tag), (name or tag)[:200], url(release))
     builder = GitHubStatementBuilder(repository, subject)
     _add_tag_and_target(builder, tag, target)
     states = _states(builder.repository, subject, release, transition, at)
