@@ -1,0 +1,30 @@
+"""The values of a view's columns are those that the data dictionary lists."""
+
+from __future__ import annotations
+
+from lightfast_pipelines.cli.values import values_of
+from lightfast_pipelines.read.values import declared_values
+from lightfast_pipelines.store.tables import view_metadata
+from lightfast_pipelines.store.tables.view_columns import VALUES
+
+# Their words are collected from payloads, and a state may be a name or a number.
+OPEN = {"state_types", "state_values"}
+
+
+def test_a_column_has_the_values_of_the_dictionary() -> None:
+    compared = 0
+    for view in view_metadata.tables.values():
+        for column in view.columns:
+            named = column.info.get(VALUES)
+            if named is None or named in OPEN:
+                continue
+            assert declared_values(view.name, column.name) == tuple(values_of(column, {}) or ()), (
+                column
+            )
+            compared += 1
+    assert compared > 5
+
+
+def test_a_state_is_text() -> None:
+    assert declared_values("current_states", "state_type") is None
+    assert declared_values("current_states", "value") is None
