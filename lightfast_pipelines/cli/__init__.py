@@ -10,6 +10,7 @@ from lightfast_pipelines.cli import (
     chain,
     database,
     demo,
+    export,
     ingest,
     installations,
     integrations,
@@ -46,6 +47,7 @@ app.command("why")(questions.why)
 app.command("state")(questions.state)
 app.command("chain")(chain.chain)
 app.command("digest")(questions.digest)
+app.command("export")(export.export)
 app.command("replay")(upkeep.replay)
 app.command("rebuild")(upkeep.rebuild)
 app.command("docs")(upkeep.docs)

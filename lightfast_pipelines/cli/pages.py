@@ -1,7 +1,8 @@
 """The generated parts of docs/: the data dictionary, the providers' events and shared facts, the settings.
 
 The code states all of their content: comments on tables, declared events, descriptions of settings. The
-code location reads one of them, `assets/described.json`, because tables and rules load slowly.
+code location reads one of them, `assets/described.json`, because tables and rules load slowly. Another is
+`export/schemas.json`: the columns of exported files, which only grow.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ FACTS_BEGIN = "<!-- facts: written by `lightfast docs` -->"
 FACTS_END = "<!-- end of facts -->"
 
 DESCRIBED = CHECKOUT / "lightfast_pipelines" / "assets" / "described.json"
+EXPORTED = CHECKOUT / "lightfast_pipelines" / "export" / "schemas.json"
 
 _FUNCTION_COMMENT = re.compile(
     r"COMMENT ON FUNCTION lightfast\.(\w+\([^)]*\)) IS\s+'((?:[^']|'')*)'"
@@ -37,6 +39,8 @@ _FUNCTION_COMMENT = re.compile(
 
 def stale_pages(docs: Path = CHECKOUT / "docs") -> dict[Path, str]:
     """Page -> the text it should have, for each page that differs."""
+    from lightfast_pipelines.export.declared import schemas_text
+
     operations, history = docs / "operations.md", docs / "history.md"
     texts = {
         docs / "data-dictionary.md": data_dictionary(),
@@ -44,6 +48,7 @@ def stale_pages(docs: Path = CHECKOUT / "docs") -> dict[Path, str]:
         operations: with_settings(operations.read_text() if operations.exists() else ""),
         history: with_facts(history.read_text() if history.exists() else ""),
         DESCRIBED: described(),
+        EXPORTED: schemas_text(""),
     }
     return {
         page: text for page, text in texts.items() if not page.exists() or page.read_text() != text

@@ -55,6 +55,7 @@ OPERATOR_ERRORS = (
     ("lightfast_pipelines.store.sealed", "SealedError"),
     ("lightfast_pipelines.provider_api.client", "CallFailedError"),
     ("lightfast_pipelines.backfill.request", "BackfillError"),
+    ("lightfast_pipelines.export.errors", "ExportError"),
     ("lightfast_pipelines.people.deciding", "DecisionRefusedError"),
     ("lightfast_pipelines.settings.mistakes", "SettingsError"),
 )
