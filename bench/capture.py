@@ -94,7 +94,11 @@ class Rounds:
 
 
 def ingest_file(
-    database: Database, path: Path, workspace: str = "bench", org_id: str = "default"
+    database: Database,
+    path: Path,
+    workspace: str = "bench",
+    org_id: str = "default",
+    provider: str = "github",
 ) -> dict[str, Any]:
     from datetime import UTC, date, datetime
 
@@ -108,7 +112,7 @@ def ingest_file(
         report = ingest(
             conn,
             add_workspace(conn, workspace, org_id),
-            discover()["github"],
+            discover()[provider],
             read_lines(stream, str(path), max_bytes=50 << 20),
             start=date(2008, 1, 1),
             now=datetime.now(UTC),

@@ -21,6 +21,7 @@ from typing import Any
 from bench.capture import ingest_file, process_all
 from bench.corpus import CORPUS, deliveries
 from bench.grown_names import delivery_of
+from bench.grown_services import service_lines
 from bench.grown_tables import ALL_VIEWS, Grown, grow
 from lightfast_pipelines.embedded_postgres import EmbeddedPostgres
 from lightfast_pipelines.store.database import Database
@@ -47,7 +48,13 @@ def seed_lines(file: Path, count: int) -> Iterator[dict[str, Any]]:
 
 
 def make_seed(database: Database, lines: Iterable[dict[str, Any]]) -> None:
-    _ingest(database, lines)
+    """Processes lines of GitHub's, and what the other providers would have reported about them."""
+    recorded = list(lines)
+    by_provider: dict[str, list[dict[str, Any]]] = {"github": recorded}
+    for provider, line in service_lines(recorded):
+        by_provider.setdefault(provider, []).append(line)
+    for provider, its_lines in by_provider.items():
+        _ingest(database, its_lines, provider=provider)
     process_all(database)
 
 
@@ -71,11 +78,17 @@ def leave_work(
     arrive(database, grown, lines[captured:])
 
 
-def _ingest(database: Database, lines: Iterable[dict[str, Any]], *place: str) -> None:
+def _ingest(
+    database: Database,
+    lines: Iterable[dict[str, Any]],
+    workspace: str = "bench",
+    org_id: str = "default",
+    provider: str = "github",
+) -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
         file.writelines(json.dumps(line) + "\n" for line in lines)
         file.flush()
-        ingest_file(database, Path(file.name), *place)
+        ingest_file(database, Path(file.name), workspace, org_id, provider)
 
 
 def grow_home(

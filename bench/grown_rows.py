@@ -26,7 +26,7 @@ TABLES = (
     *("entities", "entity_aliases", "entity_stubs", "entity_lookups", "observation_entities"),
     *("candidate_mentions", "relationships", "relationship_sources"),
     *("state_changes", "temporal_states", "clusters", "cluster_members", "cluster_log"),
-    "memory_vectors",
+    *("occurrences", "occurrence_counts", "memory_vectors"),
 )
 
 
@@ -54,6 +54,8 @@ class Seed:
             f"INSERT INTO lightfast.{table} ({names})\nSELECT {distinct}{values}\n"
             f"FROM grown_copies c CROSS JOIN lightfast.{table} t {_JOINS.get(table, '')}\n"
             f"WHERE {where} AND {_condition(self, table)}"
+            # Outcomes lie in the order in which they were processed: those of the last hour together.
+            + (" ORDER BY c.number" if table == "outcomes" else "")
         )
 
     def key(self, x: str) -> str:
@@ -223,7 +225,7 @@ def _condition(seed: Seed, table: str) -> str:
 
 
 def _stated(seed: Seed, x: str) -> str:
-    """Each field: [microseconds, source_id, value]."""
+    """Each field: [microseconds, source_id, value]; or whether it is verified."""
     number, suffix = seed.person("t.id"), seed.suffix("t.id")
     value = (
         f"CASE s.field WHEN 'username' THEN v || {suffix} WHEN 'name' THEN {named('v', suffix)}"
@@ -231,8 +233,9 @@ def _stated(seed: Seed, x: str) -> str:
         f" WHEN 'avatar_url' THEN {_picture('v', number)} ELSE v END"
     )
     return (
-        "(SELECT coalesce(jsonb_object_agg(s.field, jsonb_build_array((s.value->>0)::bigint"
-        f" + c.days * 86400000000, {seed.key('s.source_id')}, {value})), '{{}}')"
+        "(SELECT coalesce(jsonb_object_agg(s.field, CASE WHEN jsonb_typeof(s.value) <> 'array'"
+        " THEN s.value ELSE jsonb_build_array((s.value->>0)::bigint"
+        f" + c.days * 86400000000, {seed.key('s.source_id')}, {value}) END), '{{}}')"
         f" FROM (SELECT e.key AS field, e.value, e.value->>1 AS source_id, e.value->>2 AS v"
         f" FROM jsonb_each({x}) e) s)"
     )
@@ -285,6 +288,21 @@ def _source_id(seed: Seed, x: str) -> str:
     return f"substr({key}, length(t.source) + 2)"
 
 
+def _metadata(seed: Seed, x: str) -> str:
+    """Fields of the provider, of which the commits are those of the copy."""
+    text = f"{seed.text(f'{x}::text')}::jsonb"
+    commit = f"translate(f.value #>> '{{}}', '{HEX}', c.hex_digits)"
+    return (
+        f"CASE WHEN {x}::text !~ '\"[0-9a-f]{{40}}\"' THEN {text} ELSE (SELECT jsonb_object_agg(f.key,"
+        f" CASE WHEN f.value #>> '{{}}' ~ '^[0-9a-f]{{40}}$' THEN to_jsonb({commit}) ELSE f.value END)"
+        f" FROM jsonb_each({text}) f) END"
+    )
+
+
+def _installation(seed: Seed, x: str) -> str:
+    return f"replace({seed.text(x)}, '{seed.org_id}', c.org_id)"
+
+
 def _external_id(seed: Seed, _x: str) -> str:
     return seed.external_id("t.source_id")
 
@@ -322,7 +340,7 @@ _COLUMNS: dict[tuple[str, str], Rule | str] = {
     ("", "body_sha256"): "sha256({x} || convert_to(c.number::text, 'UTF8'))",
     ("", "topics"): "{x}",
     ("", "significance_factors"): "{x}",
-    ("installations", "external_id"): "replace({x}, '{org}', c.org_id)",
+    ("installations", "external_id"): _installation,
     ("resources", "provider_resource_id"): Seed.text,
     ("resources", "resource_name"): Seed.text,
     ("raw_payloads", "delivery_id"): "{x} || '-' || c.number",
@@ -343,6 +361,9 @@ _COLUMNS: dict[tuple[str, str], Rule | str] = {
     ("doubtful_identities", "evidence"): "{x}",
     ("actor_profiles", "frequent_collaborators"): _collaborators,
     ("observation_facts", "external_id"): _external_id,
+    ("observation_facts", "metadata"): _metadata,
+    ("state_changes", "state_value"): Seed.key,
+    ("temporal_states", "state_value"): Seed.key,
     ("entities", "occurrence_count"): _count,
     ("cluster_members", "thread_key"): Seed.key,
     ("cluster_members", "author_identity_id"): _author,

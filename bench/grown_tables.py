@@ -80,7 +80,7 @@ def _read_seed(conn: Connection) -> tuple[Seed, int]:
         """
         SELECT w.org_id, r.provider_resource_id, r.resource_name,
                (SELECT count(*) FROM lightfast.observations)
-        FROM lightfast.workspaces w CROSS JOIN lightfast.resources r
+        FROM lightfast.workspaces w CROSS JOIN lightfast.resources r WHERE r.provider = 'github'
         """
     ).fetchall()
     [(org, resource, name, count)] = row

@@ -15,7 +15,7 @@ from lightfast_pipelines.store.database import Database
 from tests.bench.recorded_history import lines
 
 PULL_REQUESTS, LATER = 80, 10
-# Copies of the seed, which has about 240 observations.
+# Copies of the seed, which has about 330 observations.
 SIZES = {"small": 10, "large": 40}
 
 

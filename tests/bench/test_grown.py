@@ -82,7 +82,7 @@ def test_observations_repositories_people_and_days_are_new_in_each_copy(grown: D
             FROM lightfast.observation_facts
             """
         ).fetchone() == (True,)
-        assert _count(conn, "resources") == COPIES + 1
+        assert _count(conn, "resources", "provider = 'github'") == COPIES + 1
         seed_people = _count(conn, "actors", "org_id = 'default'")
         assert _count(conn, "actors") > seed_people * 3
         assert _count(conn, "workspaces") == 4
@@ -93,6 +93,46 @@ def test_observations_repositories_people_and_days_are_new_in_each_copy(grown: D
             FROM lightfast.raw_payloads
             """
         ).fetchone() == (True,)
+
+
+def test_each_copy_has_the_deployments_tickets_and_errors_of_its_own_commits(
+    grown: Database,
+) -> None:
+    with grown.connect() as conn:
+        for table, of in (
+            ("relationships", "type = 'deploys'"),
+            ("relationships", "type = 'tracked_in'"),
+            ("relationships", "type = 'caused_by'"),
+            ("occurrences", "true"),
+            ("temporal_states", "state_type = 'live_deployment:production' AND is_current"),
+        ):
+            seed = _count(
+                conn,
+                table,
+                f"{of} AND workspace_id = (SELECT id FROM lightfast.workspaces WHERE org_id = 'default')",
+            )
+            assert seed > 0, of
+            assert _count(conn, table, of) == seed * (COPIES + 1), of
+        # The commit that a deployment names is the one that it is related to.
+        assert (
+            _count(
+                conn,
+                "observations",
+                "source = 'vercel' AND NOT EXISTS (SELECT FROM lightfast.entities e"
+                " WHERE e.workspace_id = observations.workspace_id"
+                " AND e.key = 'github:commit:' || (metadata->>'gitCommitSha'))",
+            )
+            == 0
+        )
+        assert (
+            _count(
+                conn,
+                "temporal_states",
+                "state_type = 'live_deployment:production' AND NOT EXISTS (SELECT FROM lightfast.entities e"
+                " WHERE e.workspace_id = temporal_states.workspace_id AND e.key = state_value)",
+            )
+            == 0
+        )
 
 
 def test_consolidation_finds_the_clusters_of_the_copies_decided_as_it_would(
