@@ -84,9 +84,12 @@ class StatementBuilder:
     ) -> None:
         self.mentions[Mention(thing, role, evidence, confidence, method)] = None
 
-    def mention_file(self, path: str | None, confidence: float = 1.0) -> None:
+    def mention_file(
+        self, path: str | None, confidence: float = 1.0, change: str | None = None
+    ) -> None:
+        """`change`: what the subject did to the file (added, modified, removed)."""
         if path is not None:
-            self.mention(Thing(keys.file(path), path), "file", confidence=confidence)
+            self.mention(Thing(keys.file(path), path), "file", change, confidence)
 
     def relate(
         self,

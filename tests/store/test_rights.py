@@ -70,6 +70,9 @@ _FUNCTIONS_OF_ANALYSTS = {
     f"states_of(bigint,text,{_TIME},{_TIME})",
     f"states_as_known(text,text,{_TIME},{_TIME})",
     f"state_at(text,text,{_TIME})",
+    *("labels_of(bigint,text)", "assignees_of(bigint,text,bigint)", "place_of(bigint,text,text)"),
+    f"deploys_from(bigint,text,{_TIME})",
+    f"first_live(bigint,bigint,{_TIME},text)",
     "documents_with(text,text,integer)",
     "documents_near(text,text,halfvec,integer)",
 }

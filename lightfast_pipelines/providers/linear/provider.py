@@ -91,7 +91,7 @@ _ENVELOPE = msgspec.json.Decoder(_LinearEnvelope)
 
 class Linear(Provider):
     name = "linear"
-    rule_version = 9
+    rule_version = 10
     default_events = frozenset((*_KINDS, "IssueSLA"))
     events: Sequence[EventRule] = _RULES
     kept_headers = frozenset(

@@ -24,7 +24,9 @@ from lightfast_pipelines.store.tables import (
     vector_index,
     vectors,
     views,
+    views_of_code,
     views_of_tables,
+    views_of_work,
 )
 from lightfast_pipelines.store.tables.columns import metadata, view_metadata
 
@@ -48,5 +50,7 @@ __all__ = [
     "vectors",
     "view_metadata",
     "views",
+    "views_of_code",
     "views_of_tables",
+    "views_of_work",
 ]

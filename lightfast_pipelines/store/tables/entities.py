@@ -151,7 +151,12 @@ observation_entities = Table(
         "subject, reference, file, text, label, branch, related, ...",
         primary_key=True,
     ),
-    column("evidence", Text, "Words of the text that show it.", nullable=True),
+    column(
+        "evidence",
+        Text,
+        "Words of the text that show it; of a commit's file: added, modified or removed.",
+        nullable=True,
+    ),
     column("confidence", REAL, "0 to 1."),
     column("extractor", Text, "Rule that found it."),
     column("stated_key", KEY, "Key as stated, before aliases are resolved.", primary_key=True),

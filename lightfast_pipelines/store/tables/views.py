@@ -1,8 +1,10 @@
-"""The analysts' views of what happened and of states."""
+"""The analysts' views of what happened, and of states."""
 
 from __future__ import annotations
 
-from sqlalchemy import Integer, Text
+from typing import Any
+
+from sqlalchemy import Boolean, Column, Integer, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from lightfast_pipelines.store.tables.columns import TEXTS, TIME, column
@@ -32,17 +34,34 @@ changes = view(
     column("observation", Text, "Id of the observation (observations.external_id)."),
 )
 
+
+def _of_a_state() -> tuple[Column[Any], ...]:
+    return (
+        key("Key of the thing."),
+        of_values("thing", "Kind of thing.", "kinds"),
+        maybe("name", Text, "Its name or title."),
+        of_values("state_type", "Kind of state.", "state_types"),
+        of_values("value", "What holds.", "state_values"),
+        column("since", TIME, "Since when."),
+        *person("changed_by", "Who brought it about."),
+        maybe("reason", Text, "Why: the change that did, or what the provider says (`completed`)."),
+        column("metadata", JSONB, "Details: Linear's own name of a status, an assignee's names."),
+        maybe("observation", Text, "The observation that began it."),
+    )
+
+
 current_states = view(
     "current_states",
     "A state that holds now, as far as is known now: at most one row for a thing and a kind of state.",
-    key("Key of the thing."),
-    of_values("thing", "Kind of thing.", "kinds"),
-    maybe("name", Text, "Its name or title."),
-    of_values("state_type", "Kind of state.", "state_types"),
-    of_values("value", "What holds.", "state_values"),
-    column("since", TIME, "Since when."),
-    *person("changed_by", "Who brought it about."),
-    maybe("reason", Text, "Why: the change that did, or what the provider says (`completed`)."),
-    column("metadata", JSONB, "Details: Linear's own name of a status, an assignee's names."),
-    maybe("observation", Text, "The observation that began it."),
+    *_of_a_state(),
+)
+
+state_intervals = view(
+    "state_intervals",
+    "A time in which a state held, as believed now: the intervals of one thing and kind do not overlap. "
+    "Ask `state_at` about a moment, and `states_as_known` about what was believed then.",
+    *_of_a_state(),
+    column("valid_from", TIME, "When it began; the same as `since`."),
+    maybe("valid_to", TIME, "When it ended; null: it still holds."),
+    column("is_current", Boolean, "Whether it holds now."),
 )

@@ -42,7 +42,8 @@ from lightfast_pipelines.providers.github.webhooks.pushed import Push
 from lightfast_pipelines.providers.github.webhooks.statement_builder import GitHubStatementBuilder
 
 COMMITS_GITHUB_SENDS = 2_048  # docs.github.com, "Webhook events and payloads": push
-MENTIONED_FILES = 40
+MENTIONED_FILES = 300
+"""No commit of the recorded histories changes more; one that moves a whole tree may change thousands."""
 # A clock that was never set starts in 1970; no imported history goes back that far.
 _OFFSET = re.compile(r"T[\d:.]+([+-])(\d\d):([0-5]\d)$", re.ASCII)
 _FURTHEST_OFFSET = 14 * 60
@@ -115,6 +116,11 @@ def _statement(
     author = commit_account(commit.get("author"))
     kinds = ("added", "modified", "removed")
     added, modified, removed = (_paths(commit, kind) for kind in kinds)
+    change_of = {
+        **dict.fromkeys(removed, "removed"),
+        **dict.fromkeys(modified, "modified"),
+        **dict.fromkeys(added, "added"),
+    }
     paths = list(dict.fromkeys(added + modified + removed))
     # A commit from the API's list names no files, which is not the same as changing none.
     are_known = any(kind in commit for kind in kinds)
@@ -138,7 +144,7 @@ def _statement(
         builder.edges.append(edge)
     # The first files by name: the cut must not depend on the order in which GitHub lists them.
     for path in sorted(path for path in paths if len(path) <= LONGEST_NAME)[:MENTIONED_FILES]:
-        builder.mention_file(path)
+        builder.mention_file(path, change=change_of[path])
     return builder.build(
         source_id=keys.source_id(subject.key, "pushed"),
         source_type="commit.pushed",

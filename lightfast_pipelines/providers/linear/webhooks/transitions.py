@@ -23,7 +23,7 @@ from lightfast_pipelines.domain.events import (
     Understood,
     deletion,
 )
-from lightfast_pipelines.providers.fields import Missing, content_of, cut, titled
+from lightfast_pipelines.providers.fields import Missing, content_of, cut, time, titled
 from lightfast_pipelines.providers.linear.accounts import actor_of
 from lightfast_pipelines.providers.linear.webhooks.changes import (
     Field,
@@ -213,7 +213,15 @@ def statement_of(
         metadata={**event.facts, **described.metadata},
         updated_at=event.last_update,
         part=None if described.key == builder.subject.key else described.key,
+        written_at=_written_at(thing, event, transition),
     )
+
+
+def _written_at(thing: str, event: LinearEvent, transition: str) -> datetime | None:
+    """An issue's text is as old as the issue, unless it changed now."""
+    if thing != "issue" or transition in ("title-changed", "description-changed"):
+        return None
+    return time(event.data, "createdAt")
 
 
 def _suffix(label: str, was: str | None, now: str | None) -> str:

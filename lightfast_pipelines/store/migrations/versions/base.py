@@ -24,10 +24,19 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-# The analysts' views (`views/NAME.sql`), in the order in which they are made: a view may read earlier ones.
+# The analysts' views and what they call (`views/NAME.sql`), in the order in which they are made: a view
+# may read earlier ones.
 VIEWS = (
     "changes",
     "current_states",
+    "state_intervals",
+    "items",
+    "pull_requests",
+    "reviews",
+    "issues",
+    "file_changes",
+    "people",
+    "repositories",
 )
 
 

@@ -101,3 +101,12 @@ REVOKE ALL ON FUNCTION
 GRANT EXECUTE ON FUNCTION
   lightfast.documents_with(text, text, integer),
   lightfast.documents_near(text, text, halfvec, integer) TO lightfast_pipeline, lightfast_analyst;
+
+REVOKE ALL ON FUNCTION
+  lightfast.labels_of(bigint, text), lightfast.assignees_of(bigint, text, bigint),
+  lightfast.place_of(bigint, text, text), lightfast.deploys_from(bigint, text, timestamptz),
+  lightfast.first_live(bigint, bigint, timestamptz, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION
+  lightfast.labels_of(bigint, text), lightfast.assignees_of(bigint, text, bigint),
+  lightfast.place_of(bigint, text, text), lightfast.deploys_from(bigint, text, timestamptz),
+  lightfast.first_live(bigint, bigint, timestamptz, text) TO lightfast_pipeline, lightfast_analyst;

@@ -113,14 +113,29 @@ def test_trailers_name_co_authors_and_githubs_own_committer_is_nobody() -> None:
     assert accounts(result, "committer") == []
 
 
-def test_changed_files_are_mentioned_up_to_forty_and_all_are_counted() -> None:
-    names = tuple(f"src/{number:03}.py" for number in range(60))
+def test_changed_files_are_mentioned_up_to_three_hundred_and_all_are_counted() -> None:
+    names = tuple(f"src/{number:03}.py" for number in range(320))
     result = statement("push", push([commit(added=names, modified=(), removed=("old.py",))]))
-    assert len(mentioned(result, "file")) == 40
+    assert len(mentioned(result, "file")) == 300
     assert mentioned(result, "file")[0] == "file:old.py"
-    assert (result.metadata["fileCount"], result.metadata["added"]) == (61, 60)
+    assert (result.metadata["fileCount"], result.metadata["added"]) == (321, 320)
     assert result.paths is not None
-    assert len(result.paths) == 61
+    assert len(result.paths) == 321
+
+
+def test_a_mention_of_a_file_says_what_the_commit_did_to_it() -> None:
+    # A file that is added and removed by one commit exists neither before nor after: it counts as added.
+    result = statement(
+        "push", push([commit(added=("a.py", "e.py"), modified=("b.py",), removed=("c.py", "e.py"))])
+    )
+    assert {
+        mention.thing.key: mention.evidence for mention in result.mentions if mention.role == "file"
+    } == {
+        "file:a.py": "added",
+        "file:b.py": "modified",
+        "file:c.py": "removed",
+        "file:e.py": "added",
+    }
 
 
 def test_a_head_commit_beyond_the_cut_list_is_stated_too() -> None:

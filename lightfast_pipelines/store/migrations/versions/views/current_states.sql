@@ -1,4 +1,4 @@
--- What holds now, as known now: one row per thing and kind of state.
+-- What holds now, as known now: one row per thing and kind of state. A deleted thing has none.
 CREATE VIEW lightfast.current_states AS
 SELECT
   w.slug AS workspace,
@@ -15,8 +15,10 @@ SELECT
   s.state_metadata AS metadata,
   f.external_id AS observation
 FROM lightfast.temporal_states s
-JOIN lightfast.workspaces w ON w.id = s.workspace_id
+LEFT JOIN lightfast.workspaces w ON w.id = s.workspace_id
+LEFT JOIN lightfast.observation_facts f ON f.id = s.related_observation_id
 LEFT JOIN lightfast.actor_identities changing ON changing.id = s.changed_by_identity_id
 LEFT JOIN lightfast.actors changer ON changer.id = changing.actor_id
-LEFT JOIN lightfast.observation_facts f ON f.id = s.related_observation_id
-WHERE s.is_current;
+WHERE s.is_current
+  -- All observations about a deleted thing are marked; those of other things may state its state.
+  AND NOT (coalesce(f.is_deleted, false) AND f.subject_key = s.entity_id);
