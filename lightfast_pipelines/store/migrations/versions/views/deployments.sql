@@ -1,0 +1,112 @@
+-- What was deployed where, by Vercel or through GitHub. All joins but that to the workspace are on unique keys.
+-- The deployment's first event says what it deploys; where it did not arrive, the event of its latest status does.
+CREATE VIEW lightfast.deployments AS
+SELECT
+  w.slug AS workspace,
+  e.workspace_id,
+  e.key,
+  split_part(e.key, ':', 1) AS provider,
+  coalesce(project.value, said.metadata->>'projectName') AS project,
+  coalesce(
+    repository.value,
+    said.metadata->>'repoFullName',
+    (said.metadata->>'gitOrg') || '/' || (said.metadata->>'gitRepo')
+  ) AS repository,
+  coalesce(said.metadata->>'environment', status.state_metadata->>'environment') AS environment,
+  status.state_value AS status,
+  said.metadata->>'gitCommitSha' AS commit,
+  commit.key AS commit_key,
+  coalesce(said.metadata->>'branch', said.metadata->>'ref') AS branch,
+  lightfast.deployed_pull_request(e.id, commit.id) AS pull_request,
+  substring(lightfast.deployed_pull_request(e.id, commit.id) FROM '#(\d+)$')::integer AS pull_request_number,
+  coalesce(
+    (SELECT pull.value FROM lightfast.entities pull
+     WHERE pull.workspace_id = e.workspace_id
+       AND pull.key = lightfast.deployed_pull_request(e.id, commit.id)),
+    commit.value
+  ) AS title,
+  writer.display_name AS author,
+  writing.actor_id AS author_id,
+  doer.display_name AS actor,
+  acting.actor_id,
+  e.first_seen_at AS created_at,
+  (SELECT min(s.valid_from) FROM lightfast.temporal_states s
+   WHERE s.workspace_id = e.workspace_id AND s.entity_id = e.key AND s.state_type = 'status'
+     AND s.state_value IN ('succeeded', 'promoted') AND s.superseded_at IS NULL) AS ready_at,
+  (SELECT min(s.valid_from) FROM lightfast.temporal_states s
+   WHERE s.workspace_id = e.workspace_id AND s.entity_id = e.key AND s.state_type = 'status'
+     AND s.state_value = 'failed' AND s.superseded_at IS NULL) AS failed_at,
+  EXISTS (
+    SELECT FROM lightfast.temporal_states s
+    WHERE s.workspace_id = e.workspace_id AND s.state_value = e.key
+      AND s.state_type LIKE 'live_deployment:%' AND s.superseded_at IS NULL AND s.is_current
+  ) AS is_live,
+  (SELECT s.valid_from FROM lightfast.temporal_states s
+   WHERE s.workspace_id = e.workspace_id AND s.state_value = e.key
+     AND s.state_type LIKE 'live_deployment:%' AND s.superseded_at IS NULL
+     AND (s.valid_to IS NULL OR s.valid_to > s.valid_from)
+   ORDER BY s.valid_from DESC LIMIT 1) AS live_from,
+  (SELECT s.valid_to FROM lightfast.temporal_states s
+   WHERE s.workspace_id = e.workspace_id AND s.state_value = e.key
+     AND s.state_type LIKE 'live_deployment:%' AND s.superseded_at IS NULL
+     AND (s.valid_to IS NULL OR s.valid_to > s.valid_from)
+   ORDER BY s.valid_from DESC LIMIT 1) AS live_to,
+  coalesce(e.url, said.metadata->>'deploymentUrl') AS url,
+  (SELECT f.metadata->>'errorMessage' FROM lightfast.observation_facts f
+   WHERE f.workspace_id = e.workspace_id AND f.subject_key = e.key
+     AND f.source_type IN ('deployment.error', 'deployment.checks-failed', 'deployment.blocked')
+   ORDER BY f.occurred_at DESC, f.source_id DESC LIMIT 1) AS error
+FROM lightfast.entities e
+JOIN lightfast.workspaces w ON w.id = e.workspace_id
+LEFT JOIN lightfast.temporal_states existence
+  ON existence.workspace_id = e.workspace_id AND existence.entity_id = e.key
+  AND existence.state_type = 'existence' AND existence.is_current
+LEFT JOIN lightfast.temporal_states status
+  ON status.workspace_id = e.workspace_id AND status.entity_id = e.key
+  AND status.state_type = 'status' AND status.is_current
+LEFT JOIN lightfast.observation_facts created
+  ON created.workspace_id = e.workspace_id AND created.source_id = e.key || '|created'
+-- A deployment that a rollback restored got its status by an event of the other one.
+LEFT JOIN lightfast.observation_facts said
+  ON said.id = coalesce(
+    created.id,
+    CASE WHEN status.change_reason <> 'rollback' OR status.state_value = 'rolled_back'
+         THEN status.related_observation_id END)
+LEFT JOIN lightfast.entities commit
+  ON commit.workspace_id = e.workspace_id
+  AND commit.key = 'github:commit:' || lower(said.metadata->>'gitCommitSha')
+LEFT JOIN lightfast.entities repository
+  ON repository.workspace_id = e.workspace_id
+  AND repository.key = 'github:repository:' || (said.metadata->>'repoId')
+LEFT JOIN lightfast.entities project
+  ON project.workspace_id = e.workspace_id
+  AND project.key = 'vercel:project:' || (said.metadata->>'projectId')
+LEFT JOIN lightfast.observation_facts pushed
+  ON pushed.workspace_id = e.workspace_id AND pushed.source_id = commit.key || '|pushed'
+LEFT JOIN lightfast.actor_identities writing
+  ON writing.id = coalesce(pushed.author_identity_id, said.author_identity_id)
+LEFT JOIN lightfast.actors writer ON writer.id = writing.actor_id
+LEFT JOIN lightfast.actor_identities acting ON acting.id = said.actor_identity_id
+LEFT JOIN lightfast.actors doer ON doer.id = acting.actor_id
+WHERE e.category = 'deployment' AND NOT e.is_stub
+  AND existence.state_value IS DISTINCT FROM 'deleted';
+
+-- A deployment that is promoted again after a rollback has several.
+CREATE VIEW lightfast.deployment_periods AS
+SELECT
+  w.slug AS workspace,
+  s.workspace_id,
+  s.state_value AS deployment,
+  substr(s.state_type, length('live_deployment:') + 1) AS environment,
+  CASE WHEN place.category = 'project' THEN place.value END AS project,
+  CASE WHEN place.category = 'repository' THEN place.value END AS repository,
+  s.valid_from AS live_from,
+  s.valid_to AS live_to,
+  s.is_current AS is_live,
+  s.change_reason AS reason
+FROM lightfast.temporal_states s
+JOIN lightfast.workspaces w ON w.id = s.workspace_id
+LEFT JOIN lightfast.entities place ON place.workspace_id = s.workspace_id AND place.key = s.entity_id
+WHERE s.state_type LIKE 'live_deployment:%' AND s.superseded_at IS NULL
+  AND (s.valid_to IS NULL OR s.valid_to > s.valid_from)
+  AND s.state_value <> 'none';
