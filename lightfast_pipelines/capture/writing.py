@@ -13,6 +13,7 @@ from lightfast_pipelines.capture.writers.actor_identities import (
     remove_unmentioned,
     write_identity_mentions,
 )
+from lightfast_pipelines.capture.writers.commit_parents import write_commit_parents
 from lightfast_pipelines.capture.writers.deleted import mark_deleted
 from lightfast_pipelines.capture.writers.mentions import write_mentions
 from lightfast_pipelines.capture.writers.observations import (
@@ -63,6 +64,7 @@ def write_facts(conn: Connection, facts: Facts, renamed: Set[WorkspaceKey]) -> W
     )
     mentions = write_mentions(conn, by_id, earlier, facts.moved, renamed)
     relationships = write_edges(conn, by_id, earlier_ids, mentions, facts.moved)
+    write_commit_parents(conn, by_id, earlier_ids)
     states = write_states(conn, by_id, earlier_ids, earlier)
     remove_observations(conn, sorted(gone))
     mark_deleted(conn, sorted(by_id), states.ended)

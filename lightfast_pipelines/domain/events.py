@@ -186,6 +186,8 @@ class Statement(Struct, frozen=True):
     An integration's settings can filter by `branch` and `paths`; None means that there are none.
     `part` is the key of the part of the subject that it is about and that can be deleted alone (a
     comment). `written_at` is set where the text is older than the event (a pull request's, at its merge).
+    `parents` are the ids of a commit's parents, None where they are not stated. `pushed_after` are the commits
+    before it in a push that ended with it: first the one that the branch held before, then those of the push.
     """
 
     source_id: str
@@ -212,6 +214,8 @@ class Statement(Struct, frozen=True):
     occurrence: Occurrence | None = None
     part: str | None = None
     written_at: datetime | None = None
+    parents: tuple[str, ...] | None = None
+    pushed_after: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _bound(self, "source_id", "source_type", "part")

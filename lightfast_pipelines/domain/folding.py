@@ -245,4 +245,7 @@ def fold(statements: Sequence[tuple[StatementSource, Statement]]) -> Statement:
         occurrence=_first(s.occurrence for s in ordered),
         part=_first(s.part for s in ordered),
         written_at=_first(s.written_at for s in ordered),
+        # No parents are not the same as unknown ones.
+        parents=next((s.parents for s in ordered if s.parents is not None), None),
+        pushed_after=_first(s.pushed_after for s in ordered),
     )

@@ -31,6 +31,7 @@ DERIVED = (
     "state_changes",
     "relationships",
     "relationship_sources",
+    "commit_parents",
     "observation_entities",
     "candidate_mentions",
     "entity_lookups",

@@ -45,6 +45,7 @@ class StatementFields(TypedDict, total=False):
     occurrence: Occurrence | None
     part: str | None
     written_at: datetime | None
+    parents: tuple[str, ...] | None
 
 
 class StatementBuilder:

@@ -48,6 +48,11 @@ _TABLES: dict[str, tuple[str, str, str]] = {
         JOIN lightfast.entities s ON s.id = r.subject_id JOIN lightfast.entities t ON t.id = r.object_id""",
         "",
     ),
+    "commit_parents": (
+        f"""{_WORKSPACE}, p.commit, p.kind, p.position, p.parent""",
+        "lightfast.commit_parents p JOIN lightfast.workspaces w ON w.id = p.workspace_id",
+        "",
+    ),
     "actor_identities": (
         """i.org_id, i.source, i.source_id, i.source_username, i.source_email, i.source_name,
         i.avatar_url, i.kind, i.email_verified, i.actor_id, i.mapping_method, i.confidence, i.joined_to,

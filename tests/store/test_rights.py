@@ -75,6 +75,28 @@ _FUNCTIONS_OF_ANALYSTS = {
     f"first_live(bigint,bigint,{_TIME},text)",
     "documents_with(text,text,integer)",
     "documents_near(text,text,halfvec,integer)",
+    "similar(text,text,text,integer)",
+    # The views call these.
+    "pull_request_of(bigint)",
+    "deployed_pull_request(bigint,bigint)",
+    "cause_of(bigint)",
+    "fix_of(bigint)",
+    "author_of(bigint,text)",
+    "done_at(bigint,text)",
+    "title_of(bigint,text)",
+    "first_error(bigint,text)",
+    "error_events(bigint,text)",
+    f"incident_end(bigint,text,text,text,{_TIME})",
+    "version_numbers(text)",
+    "version_line(text)",
+    "release_commit(bigint,text)",
+    "release_before(bigint,text)",
+    "tagged_at(bigint,text)",
+    "ancestors_step(bigint,text)",
+    "commits_between(bigint,text,text)",
+    "release_branch(bigint,text,text)",
+    f"commits_on_branch(bigint,bigint,{_TIME},{_TIME})",
+    "commits_of_release(bigint,text)",
 }
 
 _RIGHTS = """

@@ -79,7 +79,7 @@ class Vercel(Provider):
     """vercel.com, as an integration or a team's own webhook."""
 
     name = "vercel"
-    rule_version = 7
+    rule_version = 8
     default_events = frozenset(rule.event for rule in _RULES if rule.outcome == "delivered")
     events: Sequence[EventRule] = _RULES
     kept_headers = frozenset({"content-type", "user-agent", "x-vercel-id", "x-vercel-signature"})

@@ -27,6 +27,7 @@ from lightfast_pipelines.store.tables import (
     views_of_code,
     views_of_tables,
     views_of_work,
+    views_shipping,
 )
 from lightfast_pipelines.store.tables.columns import metadata, view_metadata
 
@@ -53,4 +54,5 @@ __all__ = [
     "views_of_code",
     "views_of_tables",
     "views_of_work",
+    "views_shipping",
 ]

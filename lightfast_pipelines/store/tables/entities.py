@@ -52,7 +52,8 @@ entities = Table(
     ),
     column("is_stub", Boolean, "Whether it was mentioned but has not arrived itself."),
     UniqueConstraint("workspace_id", "key"),
-    Index("ix_entities_category", "workspace_id", "category"),
+    # With the time, so that the latest deployments or errors are found at once.
+    Index("ix_entities_category", "workspace_id", "category", "first_seen_at"),
     # Counted by kind and age.
     Index("ix_entities_stubs", "key", "first_seen_at", postgresql_where=text("is_stub")),
     comment="Something that observations are about or mention.",
@@ -233,4 +234,28 @@ relationship_sources = Table(
     Index("ix_relationship_sources_ends", "subject_id", "object_id"),
     Index("ix_relationship_sources_object", "object_id"),
     comment="An observation states an edge.",
+)
+
+commit_parents = Table(
+    "commit_parents",
+    metadata,
+    observation_id(),
+    column(
+        "kind",
+        Text,
+        "parent: the commit's own parent. push: what a push that ended with the commit put before it.",
+        primary_key=True,
+    ),
+    column(
+        "position",
+        Integer,
+        "Place among the parents, or in the push after the commit that the branch held before (0).",
+        primary_key=True,
+    ),
+    workspace_id(),
+    column("commit", KEY, "Id of the commit."),
+    column("parent", KEY, "Id of the parent; null: it has none.", nullable=True),
+    Index("ix_commit_parents_commit", "workspace_id", "commit"),
+    Index("ix_commit_parents_parent", "workspace_id", "parent"),
+    comment="What an observation of a commit states about the commits before it.",
 )

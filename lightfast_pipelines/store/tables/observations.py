@@ -130,6 +130,20 @@ observation_facts = Table(
         "id",
         postgresql_where=text("question_hash is not null and not is_deleted"),
     ),
+    Index(
+        "ix_observation_facts_error_days",
+        "workspace_id",
+        text("((occurred_at AT TIME ZONE 'UTC')::date)"),
+        postgresql_where=text("source_type in ('error.created', 'error.occurred')"),
+    ),
+    Index(
+        "ix_observation_facts_alerts",
+        "workspace_id",
+        "subject_key",
+        text("(metadata->>'issueId')"),
+        "occurred_at",
+        postgresql_where=text("source_type = 'event-alert.triggered'"),
+    ),
     comment="What is known about something that happened, as capture says it; the view observations has more.",
 )
 

@@ -98,5 +98,25 @@ temporal_states = Table(
         postgresql_where=text("is_current"),
     ),
     Index("ix_temporal_states_observation", "related_observation_id"),
+    # What served an environment when: by the deployment, and by time.
+    Index(
+        "ix_temporal_states_live",
+        "workspace_id",
+        "state_value",
+        "valid_from",
+        postgresql_where=text("state_type like 'live_deployment:%' and superseded_at is null"),
+    ),
+    Index(
+        "ix_temporal_states_live_from",
+        "workspace_id",
+        "valid_from",
+        postgresql_where=text("state_type like 'live_deployment:%' and superseded_at is null"),
+    ),
+    Index(
+        "ix_temporal_states_level_from",
+        "workspace_id",
+        "valid_from",
+        postgresql_where=text("state_type = 'level' and superseded_at is null"),
+    ),
     comment="A state that held for a while, and when that was known.",
 )

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lightfast_pipelines.providers.api_contract import LinkedResource, Record, Window
-from lightfast_pipelines.providers.fields import child, name_of
+from lightfast_pipelines.providers.fields import child, children, name_of
 from lightfast_pipelines.providers.github.api.listing import (
     ListedItem,
     Listing,
@@ -32,6 +32,9 @@ def records(place: LinkedResource, item: ListedItem) -> Iterator[Record]:
         "author": _person(commit["author"], child(item, "author")),
         "committer": _person(commit.get("committer") or {}, child(item, "committer")),
     }
+    if isinstance(item.get("parents"), list):
+        # A push does not have them.
+        commit["parents"] = [kept(parent, "sha") for parent in children(item, "parents")]
     yield Record(
         "push",
         {

@@ -241,6 +241,11 @@ ONLY_BY_WEBHOOK: Mapping[str, Mapping[str, str]] = {
 """Event and action -> JSON path in the webhook's body ("" for all of it) -> why the API lacks it. A path
 continues through lists."""
 
+ONLY_BY_API: Mapping[str, str] = {
+    "parents": "a push lists its commits without their parents",
+}
+"""Field of a statement -> why webhooks lack it."""
+
 _LATEST = "the latest wording"
 _NOW = "the value today"
 SHARED_AS_OF_TODAY: Mapping[str, str] = {

@@ -65,7 +65,27 @@ def commit_statements(push: Push) -> list[Statement]:
     merge = merge_push(push, commits, head) if numbers_are_own(push, head) else None
     count, is_part = len(commits), is_cut(push)
     statements = (_statement(push, commit, merge, count, is_part) for commit in commits)
-    return [statement for statement in statements if statement is not None]
+    stated = [statement for statement in statements if statement is not None]
+    before = pushed_before(push)
+    return [
+        replace(statement, pushed_after=before)
+        if before and statement.subject.key == keys.github_commit(push.after or "")
+        else statement
+        for statement in stated
+    ]
+
+
+def pushed_before(push: Push) -> tuple[str, ...]:
+    """The commits that come before the last one of a push, if the push says them all: first the one that the
+    branch held before, then those that it brings. Every ancestor of the last commit is among these or their
+    first one's.
+    """
+    listed = [(name_of(commit, "id") or "").lower() for commit in children(push.payload, "commits")]
+    if push.before is None or push.after is None or push.forced or is_cut(push):
+        return ()
+    if not listed or listed[-1] != push.after or not all(map(FULL_SHA.fullmatch, listed)):
+        return ()
+    return (push.before, *listed[:-1])
 
 
 def unlisted(push: Push, stated: Sequence[Statement]) -> list[str] | None:
@@ -175,7 +195,16 @@ def _statement(
         link_text=message[:LONGEST_LINK_TEXT],
         branch=push.branch,
         paths=tuple(paths) if are_known else None,
+        parents=_parents(commit),
     )
+
+
+def _parents(commit: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """The ids of its parents; None unless it states them all, as only the API does."""
+    if "parents" not in commit:
+        return None
+    stated = [name_of(parent, "sha") or "" for parent in children(commit, "parents")]
+    return tuple(sha.lower() for sha in stated) if all(map(FULL_SHA.fullmatch, stated)) else None
 
 
 def _made_at(push: Push, commit: Mapping[str, Any]) -> datetime | None:

@@ -146,6 +146,7 @@ def _statement(
     add_deployed(builder, deployment, ref)
     _add_deployment_of_host(builder, status)
     creator = account(deployment.get("creator"))
+    error = text(status, "description") if step.state == "failed" else None
     return builder.build(
         source_id=keys.source_id(subject.key, step.name, whole(status, "id")),
         source_type=f"deployment.{step.name}",
@@ -171,6 +172,7 @@ def _statement(
             "gitCommitSha": name_of(deployment, "sha"),
             "logUrl": url(status, "log_url"),
             "creatorLogin": creator and creator.username,
+            **({"errorMessage": error[:500]} if error else {}),
         },
         updated_at=first_time(status, "updated_at", "created_at") or at,
         link_text="",

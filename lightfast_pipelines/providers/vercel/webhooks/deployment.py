@@ -305,9 +305,15 @@ def _content(
         f"{transition.mark} {transition.tag} ({environment})",
         f"Restored: {restored}" if restored else None,
         f"Failed checks: {', '.join(failed)}" if failed else None,
-        text(child(event.inner, "deployment"), "errorMessage") or text(event.inner, "errorMessage"),
+        _error(event),
         # A skipped build did not use the commit.
         commit.message if transition is not _SKIPPED else None,
+    )
+
+
+def _error(event: VercelEvent) -> str | None:
+    return text(child(event.inner, "deployment"), "errorMessage") or text(
+        event.inner, "errorMessage"
     )
 
 
@@ -316,6 +322,7 @@ def _metadata(
 ) -> dict[str, Any]:
     inner = event.inner
     regions = inner.get("regions")
+    error = _error(event)
     return {
         **event.facts,
         "deploymentId": identity,
@@ -337,4 +344,5 @@ def _metadata(
         "prNumber": commit.pull_request,
         "checkId": check,
         **({"gitDirty": True} if commit.is_dirty else {}),
+        **({"errorMessage": error[:500]} if error else {}),
     }

@@ -37,6 +37,13 @@ VIEWS = (
     "file_changes",
     "people",
     "repositories",
+    "deployments",
+    "deployment_periods",
+    "releases",
+    "release_commits",
+    "errors",
+    "error_days",
+    "incidents",
 )
 
 
@@ -50,8 +57,11 @@ def upgrade() -> None:
         "observations.sql",
         "memory.sql",
         "states.sql",
+        "shipping.sql",
+        "release_ranges.sql",
         *(f"views/{view}.sql" for view in VIEWS),
         "vectors.sql",
+        "similar.sql",
         "documents.sql",
         "storage.sql",
         "rights.sql",

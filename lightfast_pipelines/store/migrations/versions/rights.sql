@@ -110,3 +110,30 @@ GRANT EXECUTE ON FUNCTION
   lightfast.labels_of(bigint, text), lightfast.assignees_of(bigint, text, bigint),
   lightfast.place_of(bigint, text, text), lightfast.deploys_from(bigint, text, timestamptz),
   lightfast.first_live(bigint, bigint, timestamptz, text) TO lightfast_pipeline, lightfast_analyst;
+-- The analysts' views call these, with the rights of whoever reads the view.
+REVOKE ALL ON FUNCTION
+  lightfast.pull_request_of(bigint), lightfast.deployed_pull_request(bigint, bigint),
+  lightfast.cause_of(bigint), lightfast.fix_of(bigint), lightfast.author_of(bigint, text),
+  lightfast.done_at(bigint, text), lightfast.title_of(bigint, text),
+  lightfast.first_error(bigint, text), lightfast.error_events(bigint, text),
+  lightfast.incident_end(bigint, text, text, text, timestamptz), lightfast.version_numbers(text),
+  lightfast.version_line(text), lightfast.release_commit(bigint, text),
+  lightfast.release_before(bigint, text), lightfast.tagged_at(bigint, text),
+  lightfast.ancestors_step(bigint, text), lightfast.commits_between(bigint, text, text),
+  lightfast.release_branch(bigint, text, text),
+  lightfast.commits_on_branch(bigint, bigint, timestamptz, timestamptz),
+  lightfast.commits_of_release(bigint, text), lightfast.similar(text, text, text, integer)
+  FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION
+  lightfast.pull_request_of(bigint), lightfast.deployed_pull_request(bigint, bigint),
+  lightfast.cause_of(bigint), lightfast.fix_of(bigint), lightfast.author_of(bigint, text),
+  lightfast.done_at(bigint, text), lightfast.title_of(bigint, text),
+  lightfast.first_error(bigint, text), lightfast.error_events(bigint, text),
+  lightfast.incident_end(bigint, text, text, text, timestamptz), lightfast.version_numbers(text),
+  lightfast.version_line(text), lightfast.release_commit(bigint, text),
+  lightfast.release_before(bigint, text), lightfast.tagged_at(bigint, text),
+  lightfast.ancestors_step(bigint, text), lightfast.commits_between(bigint, text, text),
+  lightfast.release_branch(bigint, text, text),
+  lightfast.commits_on_branch(bigint, bigint, timestamptz, timestamptz),
+  lightfast.commits_of_release(bigint, text), lightfast.similar(text, text, text, integer)
+  TO lightfast_pipeline, lightfast_analyst;

@@ -19,6 +19,7 @@ from lightfast_pipelines.providers.api_contract import Credential, LinkedResourc
 from lightfast_pipelines.providers.github import PROVIDER
 from lightfast_pipelines.providers.github.api import API
 from lightfast_pipelines.providers.github.api.shared_facts import (
+    ONLY_BY_API,
     ONLY_BY_WEBHOOK,
     SHARED,
     SHARED_AS_OF_TODAY,
@@ -149,9 +150,10 @@ def test_facts_that_both_carry_do_not_differ_at_all(served: Served, world: World
 
 
 def _said(statement: Statement) -> dict[str, Any]:
-    """The whole statement, in any order of its mentions and edges."""
+    """What both may carry of the statement, in any order of its mentions and edges."""
     lists = ("accounts", "references", "mentions", "edges", "states")
-    told = {name: getattr(statement, name) for name in statement.__struct_fields__}
+    names = [name for name in statement.__struct_fields__ if name not in ONLY_BY_API]
+    told = {name: getattr(statement, name) for name in names}
     return told | {name: sorted(map(repr, told[name])) for name in lists}
 
 

@@ -1,4 +1,83 @@
--- The commits that came between two releases: by the parents of commits where these are known, else by time.
+-- Which release follows which, and the commits that came between two: by the parents of commits where these
+-- are known, else by time.
+
+CREATE FUNCTION lightfast.version_numbers(tag text) RETURNS numeric[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT string_to_array(
+    coalesce(substring($1 FROM '\d+(?:\.\d+)+'), substring($1 FROM '(\d+)\D*$')), '.')::numeric[]
+$$;
+COMMENT ON FUNCTION lightfast.version_numbers(text) IS
+  'The version that a tag names, for comparison: {1,4,0} of v1.4.0-rc.1; null if it has no number.';
+
+CREATE FUNCTION lightfast.version_line(tag text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT rtrim(lower(coalesce(
+    substring($1 FROM '^(.*?)v?\d+(?:\.\d+)+'), substring($1 FROM '^(.*?)v?\d+\D*$'), $1)), '@/-_. ')
+$$;
+COMMENT ON FUNCTION lightfast.version_line(text) IS
+  'What a tag says before its version: the name of the package where one repository releases several.';
+
+CREATE FUNCTION lightfast.release_commit(workspace_id bigint, release text) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+  SELECT split_part(found.key, ':', 3) FROM (
+    -- Where the tag points at now. Its entity names every commit that it ever pointed at.
+    (SELECT commit.key, 1 AS place
+     FROM lightfast.observation_facts f
+     JOIN lightfast.relationship_sources s ON s.observation_id = f.id AND s.type = 'contains'
+     JOIN lightfast.entities commit ON commit.id = s.object_id AND commit.category = 'commit'
+     WHERE f.workspace_id = $1 AND f.subject_key = 'github:tag:' || substr($2, length('github:release:') + 1)
+       AND f.source_type IN ('tag.created', 'tag.moved') AND NOT f.is_deleted
+     ORDER BY f.occurred_at DESC, f.source_id DESC LIMIT 1)
+    UNION ALL
+    (SELECT commit.key, 2
+     FROM lightfast.observation_facts f
+     JOIN lightfast.relationship_sources s ON s.observation_id = f.id AND s.type = 'contains'
+     JOIN lightfast.entities commit ON commit.id = s.object_id AND commit.category = 'commit'
+     WHERE f.workspace_id = $1 AND f.subject_key = $2
+     ORDER BY f.occurred_at DESC, f.source_id DESC LIMIT 1)
+  ) found ORDER BY found.place LIMIT 1
+$$;
+COMMENT ON FUNCTION lightfast.release_commit(bigint, text) IS
+  'Id of the commit that a release (a key) was made of: its tag''s, else the one that the release names; null if neither is known.';
+
+CREATE FUNCTION lightfast.release_before(workspace_id bigint, release text) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET plan_cache_mode = force_generic_plan AS $$
+BEGIN
+  RETURN (
+    SELECT earlier.key
+    FROM lightfast.releases this
+    -- Of the same repository: their keys begin with its id.
+    JOIN lightfast.releases earlier
+      ON earlier.workspace_id = this.workspace_id
+      AND earlier.key >= 'github:release:' || split_part($2, ':', 3) || ':'
+      AND earlier.key < 'github:release:' || split_part($2, ':', 3) || ';'
+    WHERE this.workspace_id = $1 AND this.key = $2
+      AND earlier.published_at < coalesce(this.published_at, 'infinity')
+      AND lightfast.version_line(earlier.version) = lightfast.version_line(this.version)
+      -- A fix of an older line may be published later than the newer line's release.
+      AND (lightfast.version_numbers(earlier.version) <= lightfast.version_numbers(this.version)
+           OR lightfast.version_numbers(this.version) IS NULL)
+      AND (this.is_prerelease OR NOT earlier.is_prerelease)
+    ORDER BY lightfast.version_numbers(earlier.version) DESC NULLS LAST, earlier.published_at DESC
+    LIMIT 1);
+END
+$$;
+COMMENT ON FUNCTION lightfast.release_before(bigint, text) IS
+  'Key of the release that precedes a release (a key): of the same repository and package, the highest version that is not higher and was published before. A prerelease precedes only prereleases.';
+
+CREATE FUNCTION lightfast.tagged_at(workspace_id bigint, release text) RETURNS timestamptz
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+  SELECT coalesce(
+    (SELECT f.occurred_at FROM lightfast.observation_facts f
+     WHERE f.workspace_id = $1 AND f.subject_key = 'github:tag:' || substr($2, length('github:release:') + 1)
+       AND f.source_type IN ('tag.created', 'tag.moved') AND NOT f.is_deleted
+     ORDER BY f.occurred_at DESC LIMIT 1),
+    (SELECT s.valid_from FROM lightfast.temporal_states s
+     WHERE s.workspace_id = $1 AND s.entity_id = $2 AND s.state_type = 'status' AND s.is_current
+       AND s.state_value = 'published'))
+$$;
+COMMENT ON FUNCTION lightfast.tagged_at(bigint, text) IS
+  'When the tag of a release (a key) was made or last moved; when the release was published where that is not known.';
 
 CREATE FUNCTION lightfast.ancestors_step(
   workspace_id bigint, commit text
@@ -76,18 +155,6 @@ END
 $$;
 COMMENT ON FUNCTION lightfast.commits_between(bigint, text, text) IS
   'Ids of the commits that a commit has among its ancestors, itself included, and an older one (or null) has not; null where parents are not known all the way.';
-
-CREATE FUNCTION lightfast.tagged_at(workspace_id bigint, release text) RETURNS timestamptz
-LANGUAGE sql STABLE PARALLEL SAFE AS $$
-  SELECT coalesce(
-    (SELECT f.occurred_at FROM lightfast.observation_facts f
-     WHERE f.workspace_id = $1 AND f.subject_key = 'github:tag:' || substr($2, length('github:release:') + 1)
-       AND f.source_type IN ('tag.created', 'tag.moved') AND NOT f.is_deleted
-     ORDER BY f.occurred_at DESC LIMIT 1),
-    (SELECT r.published_at FROM lightfast.published_releases r WHERE r.workspace_id = $1 AND r.key = $2))
-$$;
-COMMENT ON FUNCTION lightfast.tagged_at(bigint, text) IS
-  'When the tag of a release (a key) was made or last moved; when the release was published where that is not known.';
 
 CREATE FUNCTION lightfast.release_branch(workspace_id bigint, release text, commit text) RETURNS bigint
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
