@@ -24,6 +24,7 @@ DAY = "day"
 MAIN_TIMES: Mapping[str, str | None] = {
     "changes": "occurred_at",
     "current_states": None,
+    "deployment_periods": "live_from",
     "deployments": "created_at",
     "error_days": DAY,
     "errors": "first_seen_at",

@@ -75,7 +75,7 @@ _FUNCTIONS_OF_ANALYSTS = {
     f"first_live(bigint,bigint,{_TIME},text)",
     "documents_with(text,text,integer)",
     "documents_near(text,text,halfvec,integer)",
-    "similar(text,text,text,integer)",
+    '"similar"(text,text,text,integer)',
     # The views call these.
     "pull_request_of(bigint)",
     "deployed_pull_request(bigint,bigint)",
