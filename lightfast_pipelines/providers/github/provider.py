@@ -115,7 +115,7 @@ class GitHub(Provider):
     """The `Provider` for github.com and GitHub Enterprise Server."""
 
     name = "github"
-    rule_version = 17
+    rule_version = 18
     default_events = frozenset(rule.event for rule in _RULES if rule.outcome == "delivered")
     events: Sequence[EventRule] = _RULES
     kept_headers = frozenset(
