@@ -20,12 +20,14 @@ Words = Mapping[str, Sequence[str]]
 _ACCOUNT_ROLES = ("actor", "author")
 
 _KINDS = "Kinds of entities (`entities.category`)"
+_ROLES = "How an observation names an entity (`observation_entities.role`)"
 _STATES = "States (`temporal_states.state_type`, `state_value`)"
 _TYPES = "Types of observations (`observations.source_type`) and the fields of their `metadata`"
 # Lists that are too long for a row of the dictionary -> the section that has them.
 _SECTIONS = {
     "changes": _TYPES,
     "kinds": _KINDS,
+    "roles": _ROLES,
     "state_types": _STATES,
     "state_values": _STATES,
     "things": _TYPES,
@@ -51,7 +53,7 @@ def values_section(vocabulary: Mapping[str, Words]) -> str:
             [(f"`{name}`",) for name in vocabulary.get("relationship", {})],
         ),
         _table(
-            "How an observation names an entity (`observation_entities.role`)",
+            _ROLES,
             ("role",),
             [(f"`{name}`",) for name in vocabulary.get("role", {})],
         ),
@@ -108,6 +110,8 @@ def values_of(column: Column[Any], vocabulary: Mapping[str, Words]) -> Sequence[
         from lightfast_pipelines.domain.key_categories import categories
 
         return sorted(set(categories().values()))
+    if values == "roles":
+        return sorted(vocabulary.get("role", {}))
     states = vocabulary.get("state", {})
     if values == "state_types":
         return sorted({name.partition(" ")[2] for name in states})

@@ -31,6 +31,7 @@ MAIN_TIMES: Mapping[str, str | None] = {
     "file_changes": "committed_at",
     "incidents": "started_at",
     "issues": "created_at",
+    "mentions": "occurred_at",
     "observations": "occurred_at",
     "people": None,
     "pull_requests": "created_at",

@@ -44,6 +44,7 @@ VIEWS = (
     "errors",
     "error_days",
     "incidents",
+    "mentions",
 )
 
 
