@@ -20,6 +20,8 @@ from lightfast_pipelines.cli import (
     people,
     process,
     questions,
+    show,
+    timeline,
     up,
     upkeep,
     worker,
@@ -45,6 +47,8 @@ app.command("waiting")(questions.waiting)
 app.add_typer(people.people_app, name="people")
 app.command("why")(questions.why)
 app.command("state")(questions.state)
+app.command("show")(show.show_thing)
+app.command("timeline")(timeline.timeline)
 app.command("chain")(chain.chain)
 app.command("digest")(questions.digest)
 app.command("export")(export.export)

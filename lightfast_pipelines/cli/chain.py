@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from lightfast_pipelines.cli.console import on_one_line, print_json, print_table, say, show
+from lightfast_pipelines.cli.lines import print_lines, terminal_width
 from lightfast_pipelines.cli.opening import command_connection
 from lightfast_pipelines.cli.options import AsJson
 from lightfast_pipelines.cli.things import MaybeWorkspace, NamedKey, the_thing
@@ -37,9 +39,21 @@ def chain(key: NamedKey, workspace: MaybeWorkspace = None, as_json: AsJson = Fal
     for title, links in (("What caused it", causes), ("What put an end to it", ends)):
         if len(links) > 1:
             show(title)
-            print_table(("STEP", "WHAT", "NAME", "WHO AND STATUS"), chain_rows(links))
+            _print_rows(chain_rows(links))
     if len(causes) == 1 and len(ends) == 1:
         say(f"no relationship leads from {on_one_line(thing.key)} to a cause or an end")
+
+
+def _print_rows(rows: Sequence[tuple[str, str, str, str]]) -> None:
+    """A table; where the terminal is too narrow for it, who and status get a line of their own."""
+    wide = sum(max(len(row[place]) for row in rows) + 2 for place in range(4))
+    if not sys.stdout.isatty() or wide <= terminal_width():
+        print_table(("STEP", "WHAT", "NAME", "WHO AND STATUS"), rows)
+        return
+    lines: list[tuple[str, str, str]] = []
+    for step, what, name, who in rows:
+        lines += [(step, what, name), ("", "", who)] if who else [(step, what, name)]
+    print_lines(("STEP", "WHAT", "NAME"), lines)
 
 
 def read_chain(

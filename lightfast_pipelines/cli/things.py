@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -57,7 +58,7 @@ def the_thing(conn: Connection, text: str, workspace: str | None) -> NamedThing:
     if len(found) > 1:
         raise ambiguous(text, found)
     if not found:
-        raise unknown(text, workspaces)
+        raise unknown(conn, text, workspaces)
     return found[0]
 
 
@@ -81,7 +82,16 @@ def things_meant(conn: Connection, text: str, workspaces: Sequence[Workspace]) -
     return things_named(conn, text, workspaces)
 
 
-def unknown(text: str, workspaces: Sequence[Workspace]) -> Failure:
+def unknown(conn: Connection, text: str, workspaces: Sequence[Workspace]) -> Failure:
+    """The error that says what can be written instead."""
+    from lightfast_pipelines.store.things import linked_repository
+
+    repository = linked_repository(conn, text, workspaces)
+    if repository is not None:
+        return Failure(
+            f"{on_one_line(repository)} is linked, but no delivery was about the repository itself: "
+            "`lightfast timeline` lists what happened in it"
+        )
     where = f" in {workspaces[0].slug}" if len(workspaces) == 1 else ""
     return Failure(
         f"nothing is known about {on_one_line(text)!r}{where}: write {_FORMS}. `lightfast timeline` lists "
@@ -98,10 +108,12 @@ def ambiguous(text: str, found: Sequence[NamedThing]) -> Failure:
         where = _listed([each.workspace for each in found])
         return Failure(f"{on_one_line(text)!r} is in several workspaces: say --workspace {where}")
     several = len({each.workspace.id for each in found}) > 1
+    names = Counter((each.category, each.name) for each in found)
     lines = [f"{on_one_line(text)!r} may mean one of these; say which key:"]
     for each in found:
         place = f" -w {each.workspace.slug}" if several else ""
-        name = on_one_line(each.name or "")
+        is_alone = names[each.category, each.name] == 1 or each.url is None
+        name = on_one_line((each.name if is_alone else each.url) or "")
         lines.append(f"  {on_one_line(each.key)}{place}  {each.category.replace('_', ' ')} {name}")
     if len(found) == MOST_CANDIDATES:
         lines.append("  and maybe more")

@@ -36,6 +36,7 @@ class NamedThing:
     key: str
     category: str
     name: str | None
+    url: str | None
     is_stub: bool
 
 
@@ -60,25 +61,41 @@ def things_named(conn: Connection, text: str, workspaces: Sequence[Workspace]) -
     return _best(fitting, by_id)
 
 
-# (fit, workspace, key, category, name, whether it is a stub)
-_Row = tuple[int, int, str, str, str | None, bool]
+def linked_repository(conn: Connection, text: str, workspaces: Sequence[Workspace]) -> str | None:
+    """The name of the linked repository that the text names."""
+    name = text.strip().rstrip("/").removesuffix(".git").lower()
+    row = conn.execute(
+        """
+        SELECT r.resource_name
+        FROM lightfast.integrations i JOIN lightfast.resources r ON r.id = i.resource_id
+        WHERE i.workspace_id = ANY(%(workspaces)s) AND r.provider = 'github'
+          AND (lower(r.resource_name) = %(name)s OR lower(r.resource_meta->>'html_url') = %(name)s)
+        ORDER BY 1 LIMIT 1
+        """,
+        {"workspaces": [each.id for each in workspaces], "name": name},
+    ).fetchone()
+    return None if row is None else row[0]
+
+
+# (fit, workspace, key, category, name, url, whether it is a stub)
+_Row = tuple[int, int, str, str, str | None, str | None, bool]
 
 
 def _has(rows: Iterable[_Row], least: Fit) -> bool:
     """Whether something arrived that fits so well."""
-    return any(row[0] <= least and not row[5] for row in rows)
+    return any(row[0] <= least and not row[-1] for row in rows)
 
 
 def _best(rows: Sequence[_Row], workspaces: dict[int, Workspace]) -> list[NamedThing]:
-    arrived = [row for row in rows if not row[5]] or rows
+    arrived = [row for row in rows if not row[-1]] or rows
     fit = min((row[0] for row in arrived), default=None)
     best = sorted(
         {row for row in arrived if row[0] == fit},
         key=lambda row: (row[2], workspaces[row[1]].slug, row[1]),
     )
     return [
-        NamedThing(workspaces[workspace], key, category, name, is_stub)
-        for _, workspace, key, category, name, is_stub in best[:MOST_CANDIDATES]
+        NamedThing(workspaces[workspace], key, category, name, url, is_stub)
+        for _, workspace, key, category, name, url, is_stub in best[:MOST_CANDIDATES]
     ]
 
 
@@ -89,11 +106,11 @@ def _look_up(conn: Connection, wanted: Sequence[tuple[int, Name]]) -> list[_Row]
         WITH wanted AS (
           SELECT * FROM unnest(%s::bigint[], %s::text[], %s::int[]) AS w (workspace_id, name, fit)
         )
-        SELECT w.fit, e.workspace_id, e.key, e.category, e.value, e.is_stub
+        SELECT w.fit, e.workspace_id, e.key, e.category, e.value, e.url, e.is_stub
         FROM wanted w
         JOIN lightfast.entities e ON e.workspace_id = w.workspace_id AND e.key = w.name
         UNION
-        SELECT greatest(w.fit, 1), e.workspace_id, e.key, e.category, e.value, e.is_stub
+        SELECT greatest(w.fit, 1), e.workspace_id, e.key, e.category, e.value, e.url, e.is_stub
         FROM wanted w
         JOIN lightfast.entity_aliases a ON a.workspace_id = w.workspace_id AND a.alias = w.name
         JOIN lightfast.entities e ON e.id = a.entity_id
@@ -136,7 +153,7 @@ def _subjects(conn: Connection, text: str, workspaces: Sequence[int]) -> list[_R
     """What an observation is about, by its external_id or source_id."""
     return conn.execute(
         """
-        SELECT 0, e.workspace_id, e.key, e.category, e.value, e.is_stub
+        SELECT 0, e.workspace_id, e.key, e.category, e.value, e.url, e.is_stub
         FROM (
           SELECT workspace_id, subject_key FROM lightfast.observation_facts
           WHERE external_id = %(text)s AND workspace_id = ANY(%(workspaces)s)
@@ -154,7 +171,7 @@ def _commits(conn: Connection, beginning: str, workspaces: Sequence[int]) -> lis
     first = f"github:commit:{beginning}"
     return conn.execute(
         """
-        SELECT %s, e.workspace_id, e.key, e.category, e.value, e.is_stub
+        SELECT %s, e.workspace_id, e.key, e.category, e.value, e.url, e.is_stub
         FROM unnest(%s::bigint[]) AS w (id)
         CROSS JOIN LATERAL (
           SELECT * FROM lightfast.entities e
@@ -171,7 +188,7 @@ def _by_name(conn: Connection, text: str, workspaces: Sequence[int]) -> list[_Ro
     column = "url" if is_address(text) else "value"
     return conn.execute(
         f"""
-        SELECT %s, workspace_id, key, category, value, is_stub FROM lightfast.entities
+        SELECT %s, workspace_id, key, category, value, url, is_stub FROM lightfast.entities
         WHERE workspace_id = ANY(%s) AND category = ANY(%s) AND lower({column}) = lower(%s)
         ORDER BY key LIMIT %s
         """,

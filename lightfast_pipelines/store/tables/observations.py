@@ -114,7 +114,7 @@ observation_facts = Table(
     Index("ix_observation_facts_occurred", "workspace_id", "occurred_at"),
     Index("ix_observation_facts_type", "workspace_id", "source", "source_type"),
     Index("ix_observation_facts_subject", "workspace_id", "subject_key"),
-    Index("ix_observation_facts_actor", "actor_identity_id"),
+    Index("ix_observation_facts_actor", "actor_identity_id", "workspace_id", "occurred_at"),
     Index("ix_observation_facts_author", "author_identity_id", "workspace_id", "occurred_at"),
     Index(
         "ix_observation_facts_part",
