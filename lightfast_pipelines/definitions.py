@@ -16,6 +16,7 @@ from lightfast_pipelines.assets.id_sweeps import id_sweeps
 from lightfast_pipelines.assets.memory_quality import after_quality, memory_quality
 from lightfast_pipelines.assets.memory_vectors import memory_vectors
 from lightfast_pipelines.assets.model_answers import model_answers
+from lightfast_pipelines.assets.observations_parquet import observations_parquet
 from lightfast_pipelines.assets.outages import outages
 from lightfast_pipelines.assets.pipeline_health import after_health, pipeline_health
 from lightfast_pipelines.assets.provider_history import provider_history
@@ -25,6 +26,7 @@ from lightfast_pipelines.assets.vector_index import vector_index, vector_index_a
 from lightfast_pipelines.assets.waiting_for_you import after_waiting, waiting_for_you
 from lightfast_pipelines.jobs.backfill import backfill
 from lightfast_pipelines.jobs.consolidation import consolidation, consolidation_when_due
+from lightfast_pipelines.jobs.export import export, export_when_due
 from lightfast_pipelines.jobs.health import health, health_when_due
 from lightfast_pipelines.jobs.hosted_vectors import hosted_vectors, hosted_vectors_when_due
 from lightfast_pipelines.jobs.index import (
@@ -95,6 +97,7 @@ def build_definitions(**overrides: object) -> dg.Definitions:
             vector_index,
             memory_quality,
             pipeline_health,
+            observations_parquet,
         ],
         asset_checks=[
             checks.after_capture,
@@ -123,6 +126,7 @@ def build_definitions(**overrides: object) -> dg.Definitions:
             quality,
             recovery,
             deletions,
+            export,
             upkeep,
         ],
         schedules=[
@@ -140,6 +144,7 @@ def build_definitions(**overrides: object) -> dg.Definitions:
             quality_when_recorded,
             recover_missed_deliveries,
             sweep_for_deletions,
+            export_when_due,
             nightly_upkeep,
         ],
         sensors=[new_payloads, work_outside_runs, run_failures],

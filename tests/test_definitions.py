@@ -23,6 +23,7 @@ DAILY_ASSETS = {
     "embeddings",
     "hosted_embeddings",
     "clusters",
+    "observations_parquet",
 }
 
 # Asset -> (group, what it depends on).
@@ -50,6 +51,10 @@ GRAPH = {
     "memory_vectors": ("meaning", {"embeddings", "cluster_summaries", "actor_profiles"}),
     "memory_quality": ("memory", set()),
     "pipeline_health": ("inbox", set()),
+    "observations_parquet": (
+        "analysis",
+        {"observations", "temporal_states", "clusters", "actors"},
+    ),
 }
 
 
@@ -76,7 +81,7 @@ def test_the_graph_has_these_assets_groups_and_dependencies() -> None:
 def test_every_asset_states_its_owner_its_row_and_its_columns() -> None:
     for name, spec in specs().items():
         room = str(spec.owners[0]).removeprefix("team:")
-        rooms = {"inbox", "capture", "language", "people", "embedding", "clustering"}
+        rooms = {"inbox", "capture", "language", "people", "embedding", "clustering", "export"}
         assert room in rooms, name
         assert 1 <= len(spec.kinds) <= 3, name
         assert (spec.description or "").startswith("One row: "), name
@@ -144,6 +149,7 @@ def test_jobs_schedules_and_sensors_are_these_and_have_descriptions() -> None:
             "waiting",
             "quality",
             "health",
+            "export",
             "upkeep",
         ),
         *("recovery", "deletions"),
@@ -169,6 +175,7 @@ def test_jobs_schedules_and_sensors_are_these_and_have_descriptions() -> None:
         "quality": {"memory_quality"},
         "recovery": {"outages"},
         "deletions": {"id_sweeps"},
+        "export": {"observations_parquet"},
         "upkeep": set(),
     }
     for job in jobs.values():
@@ -192,6 +199,7 @@ def test_jobs_schedules_and_sensors_are_these_and_have_descriptions() -> None:
         "quality_when_recorded": ("quality", "35 * * * *"),
         "recover_missed_deliveries": ("recovery", "*/15 * * * *"),
         "sweep_for_deletions": ("deletions", "25 * * * *"),
+        "export_when_due": ("export", "50 * * * *"),
         "nightly_upkeep": ("upkeep", "20 3 * * *"),
     }
     sensors = {s.name: s.minimum_interval_seconds for s in resolved.sensor_defs}

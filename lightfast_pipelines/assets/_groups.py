@@ -27,6 +27,7 @@ GROUPS = {
     "clusters": "topics",
     "cluster_consolidation": "topics",
     "cluster_summaries": "topics",
+    "observations_parquet": "analysis",
 }
 
 # Group -> the team to ask when one of its assets fails; it is named after the folder that it knows.
@@ -39,4 +40,5 @@ OWNERS = {
     "language": "team:language",
     "meaning": "team:embedding",
     "topics": "team:clustering",
+    "analysis": "team:export",
 }

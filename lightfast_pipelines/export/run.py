@@ -38,6 +38,7 @@ from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.linked_resources import Workspace, find_workspace, list_workspaces
 from lightfast_pipelines.store.logins import LoginError
 
+EXPORT_IS_OFF = "LIGHTFAST_EXPORT_DIR is not set"
 NEEDS_PYARROW = "Parquet files need pyarrow: pip install 'lightfast-pipelines[analysis]', where this command runs"
 
 

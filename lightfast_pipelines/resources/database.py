@@ -14,16 +14,17 @@ from lightfast_pipelines.store.database import Database, open_database
 from lightfast_pipelines.store.locks import presence
 
 PENDING_TAG = "lightfast/pending"
-"""Tag of runs that take only pending work. Its value: `recent`, `backlog` or `hosted`."""
+"""Tag of runs that take only pending work. Its value: `recent`, `backlog`, `hosted` or `export`."""
 
 LOST_TAG = "lightfast/lost"
 """Tag of a run that was ended because its processes were gone: its work is not at fault."""
 
-# A run over days that only reads a provider's history takes no pending work and may last for hours, so
-# other runs need not wait for it.
-_READS_ONLY = frozenset({dg.AssetKey("provider_history")})
+# A run over days that only reads a provider's history, or the memory, takes no pending work and may last
+# for hours, so other runs need not wait for it.
+_READ_ONLY = frozenset({dg.AssetKey("provider_history"), dg.AssetKey("observations_parquet")})
 _JOB_THAT_READS_ONLY = "backfill"
-_JOB_OF_HOSTED_MODEL = "hosted_vectors"
+# They work on days too, but no other run has to wait for them.
+_JOBS_BESIDE = frozenset({"hosted_vectors", "export"})
 
 RUN_KINDS = ("recent", "backlog", "by hand")
 
@@ -57,13 +58,11 @@ class DatabaseResource(dg.ConfigurableResource[Database]):
 
 
 def presence_of_run(run: dg.DagsterRun) -> str | None:
-    """The presence that a run shows while it is alive: its kind if it works on days, else its job.
-
-    A run of the hosted model works on days too, but no other run has to wait for it.
-    """
-    if run.job_name == _JOB_OF_HOSTED_MODEL:
+    """The presence that a run shows while it is alive: its kind if it works on days, else its job."""
+    if run.job_name in _JOBS_BESIDE:
         return presence_of_job(run.job_name)
-    if run.job_name == _JOB_THAT_READS_ONLY or run.asset_selection == _READS_ONLY:
+    selected = run.asset_selection
+    if run.job_name == _JOB_THAT_READS_ONLY or (selected and selected <= _READ_ONLY):
         return None
     return kind_of_run(run.tags) or presence_of_job(run.job_name)
 

@@ -25,7 +25,7 @@ from lightfast_pipelines.settings.addresses import (
     postgres_address,
     proxies,
 )
-from lightfast_pipelines.settings.home import Home, find_home
+from lightfast_pipelines.settings.home import Home, absolute, find_home
 from lightfast_pipelines.settings.mistakes import SettingsError, explain
 from lightfast_pipelines.settings.retention import RetentionSettings
 
@@ -36,13 +36,6 @@ __all__ = ["Settings", "SettingsError", "settings", "the_home"]
 _EARLIEST_DAY = date(2008, 1, 1)
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
-
-
-def _absolute(folder: Path) -> Path:
-    try:
-        return folder.expanduser().absolute()
-    except RuntimeError as error:
-        raise ValueError("a folder; its ~ names a user without one") from error
 
 
 def _day(value: object) -> object:
@@ -67,7 +60,7 @@ class Settings(RetentionSettings):
         extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
     )
 
-    home: Annotated[Path, AfterValidator(_absolute)] = Field(
+    home: Annotated[Path, AfterValidator(absolute)] = Field(
         default_factory=lambda: the_home().folder,
         alias="LIGHTFAST_HOME",
         description=(

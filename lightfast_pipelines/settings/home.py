@@ -70,6 +70,14 @@ def problem_of(folder: Path, *, named: bool) -> str | None:
     return None
 
 
+def absolute(folder: Path) -> Path:
+    """The folder that a setting names."""
+    try:
+        return folder.expanduser().absolute()
+    except RuntimeError as error:
+        raise ValueError("a folder; its ~ names a user without one") from error
+
+
 def _folder_of_the_user(environment: Mapping[str, str]) -> Path:
     """HOME if the user owns it (sudo may leave another user's), else the folder in the user database."""
     named = environment.get("HOME")

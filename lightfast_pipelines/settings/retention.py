@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from lightfast_pipelines.settings.services import ServiceSettings
+from lightfast_pipelines.settings.exports import ExportSettings
 
 
-class RetentionSettings(ServiceSettings):
+class RetentionSettings(ExportSettings):
     """The part of `Settings` that is about retention; the nightly upkeep follows it."""
 
     keep_bodies_days: int | None = Field(
