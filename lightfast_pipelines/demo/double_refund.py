@@ -15,6 +15,7 @@ from lightfast_pipelines.demo.stage import Stage
 from lightfast_pipelines.demo.vercel_events import Deployment
 
 FIX = "tomas/chk-9-double-refund"
+RULE = "Refunds: a new error in production"
 METRIC = AlertRule("16", "Failed refunds", "97", "POST /refunds")
 REFUNDS = "api/refunds/views.py"
 
@@ -78,6 +79,7 @@ def _broken(stage: Stage, merge: Commit) -> StoryIssue:
     stage.tell("STOREFRONT-0R seen", sentry.issue(problem, "created", first, count=1))
     for when in (first, last):
         stage.tell(f"error at {when:%d %H:%M}", sentry.error(problem, when))
+    stage.tell("the alert of refunds rings", sentry.event_alert(problem, RULE, last))
     critical = sentry.metric_alert(
         watch, "critical", METRIC, "3 events in the last 10 minutes", at(12, "15:35")
     )
