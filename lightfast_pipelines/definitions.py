@@ -10,6 +10,7 @@ from lightfast_pipelines.assets.actors_and_clusters import actors_and_clusters
 from lightfast_pipelines.assets.capture import capture
 from lightfast_pipelines.assets.cluster_summaries import cluster_summaries
 from lightfast_pipelines.assets.clusters import clusters
+from lightfast_pipelines.assets.documents import documents
 from lightfast_pipelines.assets.embeddings import embeddings
 from lightfast_pipelines.assets.hosted_embeddings import hosted_embeddings
 from lightfast_pipelines.assets.id_sweeps import id_sweeps
@@ -26,6 +27,8 @@ from lightfast_pipelines.assets.vector_index import vector_index, vector_index_a
 from lightfast_pipelines.assets.waiting_for_you import after_waiting, waiting_for_you
 from lightfast_pipelines.jobs.backfill import backfill
 from lightfast_pipelines.jobs.consolidation import consolidation, consolidation_when_due
+from lightfast_pipelines.jobs.documents import documents as documents_job
+from lightfast_pipelines.jobs.documents import documents_when_due
 from lightfast_pipelines.jobs.export import export, export_when_due
 from lightfast_pipelines.jobs.health import health, health_when_due
 from lightfast_pipelines.jobs.hosted_vectors import hosted_vectors, hosted_vectors_when_due
@@ -95,6 +98,7 @@ def build_definitions(**overrides: object) -> dg.Definitions:
             cluster_summaries,
             memory_vectors,
             vector_index,
+            documents,
             memory_quality,
             pipeline_health,
             observations_parquet,
@@ -120,6 +124,7 @@ def build_definitions(**overrides: object) -> dg.Definitions:
             layers,
             index,
             index_comparison,
+            documents_job,
             liveness_job,
             waiting,
             health,
@@ -137,6 +142,7 @@ def build_definitions(**overrides: object) -> dg.Definitions:
             summaries_when_due,
             layers_when_due,
             index_when_due,
+            documents_when_due,
             compare_index,
             hourly_liveness,
             waiting_when_changed,

@@ -49,6 +49,7 @@ GRAPH = {
     "cluster_summaries": ("topics", {"cluster_consolidation"}),
     "vector_index": ("meaning", {"embeddings", "hosted_embeddings", "memory_vectors"}),
     "memory_vectors": ("meaning", {"embeddings", "cluster_summaries", "actor_profiles"}),
+    "documents": ("documents", {"observations"}),
     "memory_quality": ("memory", set()),
     "pipeline_health": ("inbox", set()),
     "observations_parquet": (
@@ -81,7 +82,10 @@ def test_the_graph_has_these_assets_groups_and_dependencies() -> None:
 def test_every_asset_states_its_owner_its_row_and_its_columns() -> None:
     for name, spec in specs().items():
         room = str(spec.owners[0]).removeprefix("team:")
-        rooms = {"inbox", "capture", "language", "people", "embedding", "clustering", "export"}
+        rooms = {
+            *("inbox", "capture", "language", "people", "embedding", "clustering"),
+            *("documents", "export"),
+        }
         assert room in rooms, name
         assert 1 <= len(spec.kinds) <= 3, name
         assert (spec.description or "").startswith("One row: "), name
@@ -145,6 +149,7 @@ def test_jobs_schedules_and_sensors_are_these_and_have_descriptions() -> None:
             "layers",
             "index",
             "index_comparison",
+            "repository_documents",
             "liveness",
             "waiting",
             "quality",
@@ -169,6 +174,7 @@ def test_jobs_schedules_and_sensors_are_these_and_have_descriptions() -> None:
         "layers": {"memory_vectors"},
         "index": {"vector_index"},
         "index_comparison": set(),
+        "repository_documents": {"documents"},
         "liveness": set(),
         "waiting": {"waiting_for_you"},
         "health": {"pipeline_health"},
@@ -192,6 +198,7 @@ def test_jobs_schedules_and_sensors_are_these_and_have_descriptions() -> None:
         "summaries_when_due": ("summaries", "3-59/15 * * * *"),
         "layers_when_due": ("layers", "10-59/15 * * * *"),
         "index_when_due": ("index", "50 * * * *"),
+        "repository_documents_when_due": ("repository_documents", "* * * * *"),
         "compare_index": ("index_comparison", "45 * * * *"),
         "hourly_liveness": ("liveness", "40 * * * *"),
         "waiting_when_changed": ("waiting", "*/10 * * * *"),

@@ -24,6 +24,7 @@ GROUPS = {
     "memory_vectors": "meaning",
     "vector_index": "meaning",
     "hosted_embeddings": "meaning",
+    "documents": "documents",
     "clusters": "topics",
     "cluster_consolidation": "topics",
     "cluster_summaries": "topics",
@@ -39,6 +40,7 @@ OWNERS = {
     "people": "team:people",
     "language": "team:language",
     "meaning": "team:embedding",
+    "documents": "team:documents",
     "topics": "team:clustering",
     "analysis": "team:export",
 }

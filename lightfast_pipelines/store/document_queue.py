@@ -98,20 +98,40 @@ def looks_due(conn: Connection, integration_id: int | None = None) -> list[Queue
     return [QueuedLook(*row) for row in rows]
 
 
+def begin(conn: Connection, look: QueuedLook, seconds: float) -> None:
+    """Counts an attempt; if it never ends, the next one is this much later. Does not commit."""
+    conn.execute(
+        """
+        UPDATE lightfast.document_queue SET attempts = attempts + 1,
+          not_before = now() + %s * interval '1 second'
+        WHERE integration_id = %s
+        """,
+        (seconds, look.integration_id),
+    )
+
+
 def take_off(conn: Connection, look: QueuedLook) -> None:
-    """Deletes the row of a look that has succeeded, unless it was asked for again meanwhile."""
+    """Deletes the row of a look that has succeeded; if it was asked for again meanwhile, it is due again."""
     conn.execute(
         "DELETE FROM lightfast.document_queue WHERE integration_id = %s AND asked = %s",
         (look.integration_id, look.asked),
     )
+    conn.execute(
+        """
+        UPDATE lightfast.document_queue SET attempts = 0, not_before = now(), error = NULL
+        WHERE integration_id = %s
+        """,
+        (look.integration_id,),
+    )
 
 
 def put_off(conn: Connection, look: QueuedLook, error: str, seconds: float) -> None:
-    """Keeps the row of a look that failed, for later. Does not commit."""
+    """Keeps the row of a look that failed, with the reason; `seconds` if the provider asks for more time
+    than the next attempt is away. Does not commit."""
     conn.execute(
         """
-        UPDATE lightfast.document_queue SET attempts = attempts + 1, error = %s,
-          not_before = now() + %s * interval '1 second'
+        UPDATE lightfast.document_queue SET error = %s,
+          not_before = greatest(not_before, now() + %s * interval '1 second')
         WHERE integration_id = %s
         """,
         (error, seconds, look.integration_id),

@@ -23,6 +23,7 @@ from lightfast_pipelines.providers.api_contract import (
     Window,
     discover_apis,
 )
+from lightfast_pipelines.providers.files_contract import discover_files
 from lightfast_pipelines.providers.recovery_contract import KnownEntity, discover_recovery
 
 WINDOW = Window(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC))
@@ -56,7 +57,7 @@ SWEPT_DEEPER: list[Cursor] = [
 
 
 def calls_of(provider: str) -> Iterator[Call]:
-    """The calls of walks, estimates and sweeps."""
+    """The calls of walks, estimates and sweeps, and those about files."""
     provider_api, place = discover_apis()[provider], PLACES[provider]
     call = provider_api.identify(place)
     if call is not None:
@@ -77,6 +78,9 @@ def calls_of(provider: str) -> Iterator[Call]:
         resource = sweep.resource(place)
         if resource is not None:
             yield resource
+    files = discover_files().get(provider)
+    if files is not None:
+        yield files.changes(place, "c" * 40, ["README.md", "docs/a.md"])
 
 
 def _published(shared: Path, name: str) -> str:

@@ -14,7 +14,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
          ts_rank(to_tsvector('english', c.text), asked.query) AS rank
   FROM (SELECT websearch_to_tsquery('english', $2) AS query) asked
   JOIN lightfast.document_chunks c
-    ON c.workspace_id = lightfast.workspace_named($1) AND to_tsvector('english', c.text) @@ asked.query
+    ON c.workspace_id = (SELECT lightfast.workspace_named($1)) AND to_tsvector('english', c.text) @@ asked.query
   JOIN lightfast.documents d ON d.id = c.document_id
   ORDER BY rank DESC, d.path, c.position LIMIT $3
 $$;
@@ -36,7 +36,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
   FROM (
     SELECT v.document_id, v.position, v.vector <=> $3 AS distance
     FROM lightfast.document_chunks v
-    WHERE v.workspace_id = lightfast.workspace_named($1) AND v.model = $2
+    WHERE v.workspace_id = (SELECT lightfast.workspace_named($1)) AND v.model = $2
     ORDER BY distance, v.document_id, v.position LIMIT $4
   ) n
   JOIN lightfast.document_chunks c USING (document_id, position)

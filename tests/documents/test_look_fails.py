@@ -1,0 +1,214 @@
+"""What a look that fails leaves behind: the last good state, a reason, and a row that is tried again."""
+
+from __future__ import annotations
+
+import pytest
+
+from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
+from lightfast_pipelines.inbox.workspace_removal import remove_workspace
+from lightfast_pipelines.store import documents as stored_documents
+from lightfast_pipelines.store.linked_resources import find_integration, set_active, set_sync_config
+from tests.documents.looked_at import CONFIG, Library
+from tests.servers.serving import Fault
+
+GUIDE = {"lightfast.yml": CONFIG, "docs/a.md": "# A\n\nOne.\n", "docs/b.md": "# B\n\nTwo.\n"}
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (
+            "include:\n  - docs\n  - [x\n",
+            "lightfast.yml: line 4: expected ',' or ']', but got '<stream end>'",
+        ),
+        (
+            "include: [docs]\n\nexcldue: [x]\n",
+            "lightfast.yml: line 3: 'excldue' is not known; known: version, include, exclude",
+        ),
+        (b"include:\n  - docs\n  - \xff\n", "lightfast.yml: line 3: it is not UTF-8"),
+        (
+            "include: [docs]\n" + "# long\n" * 5_000,
+            "lightfast.yml: it has 35,016 bytes, more than 32,768",
+        ),
+    ],
+    ids=["syntax", "unknown", "bytes", "long"],
+)
+def test_an_invalid_file_says_which_line_and_leaves_the_last_good_state(
+    shop: Library, broken: str | bytes, message: str
+) -> None:
+    first = shop.push(dict(GUIDE))
+    shop.look()
+    before = shop.stored()
+    shop.push({"lightfast.yml": broken, "docs/a.md": None})
+    shop.look()
+    assert shop.config() == ("invalid", message, 2, first.sha)
+    assert (shop.stored(), shop.waiting()) == (before, [])
+    shop.push({"lightfast.yml": CONFIG})
+    shop.look()
+    assert (shop.config()[0], shop.paths()) == ("ok", ["docs/b.md"])
+
+
+@pytest.mark.parametrize(
+    ("match", "status", "reason"),
+    [
+        ("/branches/", 403, "GitHub does not let the token read repositories/1/branches/main"),
+        ("/git/trees/", 502, "GitHub answered 502 for repositories/1/git/trees/"),
+        ("/contents/docs", 500, "GitHub answered 500 for repositories/1/contents/docs/"),
+        ("GET /repositories/1? ", 404, "repositories/1 is not there, or not to be seen"),
+        ("history(first", 200, "not of a known form: the answer has no repository"),
+    ],
+)
+def test_a_provider_that_does_not_answer_keeps_the_state_and_the_row(
+    shop: Library, match: str, status: int, reason: str
+) -> None:
+    shop.push(dict(GUIDE))
+    shop.look()
+    before = shop.stored()
+    last = shop.push({"docs/a.md": "# A\n\nNew.\n", "docs/b.md": None})
+    body = b'{"data": {"repository": null}}' if status == 200 else b'{"message": "no"}'
+    shop.served.faults.append(Fault(match, times=5, status=status, body=body))
+    assert shop.look().error
+    [(why, attempts, error)] = shop.waiting()
+    assert (why, attempts) == ("a push", 1)
+    assert error.startswith(reason)
+    assert shop.stored() == before
+    shop.served.faults.clear()
+    assert shop.look().error is None
+    assert [row[:2] for row in shop.stored()] == [("docs/a.md", last.sha)]
+    assert shop.waiting() == []
+
+
+def test_a_kill_between_fetching_and_the_commit_loses_nothing(
+    shop: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class KilledError(BaseException):
+        """What ends a process; nobody catches it."""
+
+    def killed(*_: object) -> None:
+        raise KilledError
+
+    commit = shop.push(dict(GUIDE))
+    with monkeypatch.context() as patched:
+        patched.setattr(stored_documents, "note_config", killed)
+        with pytest.raises(KilledError):
+            shop.look()
+    # What was written in a transaction of its own is there, and is not fetched again.
+    assert [row[:2] for row in shop.stored()] == [
+        ("docs/a.md", commit.sha),
+        ("docs/b.md", commit.sha),
+    ]
+    assert shop.waiting() == [("a push", 1, None)]
+    report = shop.look()
+    assert (report.fetched, shop.config()[2], shop.waiting()) == (0, 2, [])
+
+
+def test_a_push_during_a_look_is_looked_at_too(
+    shop: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.push(dict(GUIDE))
+    finish = stored_documents.note_config
+
+    def pushed_meanwhile(*given: object) -> None:
+        monkeypatch.undo()
+        shop.push({"docs/c.md": "# C\n\nThree.\n"})
+        finish(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(stored_documents, "note_config", pushed_meanwhile)
+    shop.look()
+    assert shop.paths() == ["docs/a.md", "docs/b.md"]
+    assert len(shop.waiting()) == 1
+    shop.look()
+    assert (shop.paths(), shop.waiting()) == (["docs/a.md", "docs/b.md", "docs/c.md"], [])
+
+
+def test_two_workspaces_have_rows_of_their_own_by_their_own_patterns(shop: Library) -> None:
+    second = shop.link("second")
+    with shop.database.connect("pipeline") as conn:
+        integration = find_integration(conn, second, "github", "1")
+        set_sync_config(conn, integration, {"documents": {"include": ["docs/b.md"]}})
+        conn.commit()
+    shop.push(dict(GUIDE))
+    shop.look()
+    assert (shop.paths(), shop.paths("second")) == (["docs/a.md", "docs/b.md"], ["docs/b.md"])
+    [told] = shop.rows(
+        """
+        SELECT config_message FROM lightfast.integrations i
+        JOIN lightfast.workspaces w ON w.id = i.workspace_id WHERE w.slug = 'second'
+        """
+    )
+    assert told == ("1 files named by the integration's settings",)
+    with shop.database.connect("migrator") as conn:
+        remove_workspace(conn, second, deliveries=False, actor="operator:test")
+        conn.commit()
+    assert (shop.paths(), shop.paths("second")) == (["docs/a.md", "docs/b.md"], [])
+
+
+def test_a_paused_integration_is_not_looked_at_until_it_is_resumed(shop: Library) -> None:
+    shop.push(dict(GUIDE))
+    with shop.database.connect("pipeline") as conn:
+        integration = find_integration(conn, shop.link(), "github", "1")
+        set_active(conn, integration, active=False, reason="paused by an operator")
+        conn.commit()
+    asked = len(shop.served.asked)
+    assert shop.look().source == ""
+    assert (len(shop.served.asked), len(shop.waiting())) == (asked, 1)
+    with shop.database.connect("pipeline") as conn:
+        set_active(conn, integration, active=True, reason=None)
+        conn.commit()
+    shop.look()
+    assert shop.paths() == ["docs/a.md", "docs/b.md"]
+
+
+def test_an_integration_that_is_removed_during_a_look_gets_no_rows(
+    shop: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.push(dict(GUIDE))
+    embed = WordLlamaEmbedder.embed
+
+    def removed_meanwhile(self: WordLlamaEmbedder, texts: list[str]) -> object:
+        with shop.database.connect("pipeline") as conn:
+            from lightfast_pipelines.store.linked_resources import remove_integration
+
+            remove_integration(conn, find_integration(conn, shop.link(), "github", "1"))
+            conn.commit()
+        return embed(self, texts)
+
+    monkeypatch.setattr(WordLlamaEmbedder, "embed", removed_meanwhile)
+    shop.look()
+    assert (shop.paths(), shop.waiting()) == ([], [])
+
+
+def test_documents_of_an_older_rule_or_another_model_are_made_again(shop: Library) -> None:
+    shop.push(dict(GUIDE))
+    shop.look()
+    with shop.database.connect("pipeline") as conn:
+        for change in ("rule_version = 0", "model = 'another'"):
+            conn.execute(f"UPDATE lightfast.documents SET {change} WHERE path = 'docs/a.md'")
+            assert stored_documents.queue_outdated(conn, WordLlamaEmbedder.name, 1) == 1
+            assert stored_documents.queue_outdated(conn, WordLlamaEmbedder.name, 1) == 0
+            conn.commit()
+            assert shop.look().fetched == 1
+            assert stored_documents.queue_outdated(conn, WordLlamaEmbedder.name, 1) == 0
+            conn.commit()
+
+
+def test_a_renamed_repository_gives_its_documents_its_new_name_and_address(shop: Library) -> None:
+    commit = shop.push(dict(GUIDE))
+    shop.look()
+    shop.repository.full_name = "acme/store"
+    shop.hear(commit)
+    shop.look()
+    assert shop.rows(
+        "SELECT DISTINCT repository, url FROM lightfast.documents WHERE path = 'docs/a.md'"
+    ) == [("acme/store", f"https://github.com/acme/store/blob/{commit.sha}/docs/a.md")]
+
+
+def test_a_change_list_that_is_too_heavy_is_asked_for_in_halves(shop: Library) -> None:
+    commit = shop.push(dict(GUIDE))
+    shop.served.faults.append(Fault("history(first", times=1, status=502))
+    assert shop.look().error is None
+    assert [row[:2] for row in shop.stored()] == [
+        ("docs/a.md", commit.sha),
+        ("docs/b.md", commit.sha),
+    ]
+    assert shop.served.count("POST /graphql") == 3

@@ -1,0 +1,94 @@
+"""`lightfast.yml`: what it may say, and what each mistake is called and where it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lightfast_pipelines.domain.document_config import (
+    MOST_BYTES,
+    ConfigError,
+    parse_config,
+    patterns_of_settings,
+)
+from lightfast_pipelines.domain.document_patterns import DocumentPatterns
+
+
+def mistake(content: bytes) -> str:
+    with pytest.raises(ConfigError) as raised:
+        parse_config(content)
+    return str(raised.value)
+
+
+def test_it_names_what_is_included_and_excluded() -> None:
+    content = b"\xef\xbb\xbf# Ours\nversion: 1\ninclude:\n  - 'docs/**'\n  - '*.md'\nexclude: [docs/old]\n"
+    assert parse_config(content) == DocumentPatterns(("docs/**", "*.md"), ("docs/old",))
+    assert parse_config(b'include: ["a.md"]') == DocumentPatterns(("a.md",))
+
+
+@pytest.mark.parametrize(
+    ("content", "begins"),
+    [
+        (b"", "line 1: it is empty"),
+        (b"# nothing\n", "line 1: it is empty"),
+        (b"- docs\n", "line 1: names with values are expected"),
+        (b"docs\n", "line 1: names with values are expected"),
+        (b"\nexclude: [a]\n", "line 2: 'include' is missing"),
+        (b"include: []\n", "line 1: 'include' names nothing"),
+        (b"\ninclude: docs\n", "line 2: 'include' is not a list of patterns"),
+        (b"include:\n- a\n- 1\n", "line 3: a pattern of 'include' is not a text"),
+        (b"include:\n- a\n- [b]\n", "line 3: a pattern of 'include' is not a text"),
+        (b"include:\n- a\n-\n", "line 3: a pattern of 'include' is not a text"),
+        (b"include: [a]\nexclude:\n- '!b'\n", "line 3: '!b': 'exclude' takes the place of '!'"),
+        (b"include: ['..\\a']\n", "line 1: '..\\\\a': a path has / between its names"),
+        (b"include: [../a]\n", "line 1: '../a': a path has / between its names"),
+        (b"include: ['/']\n", "line 1: a pattern of 'include' is empty"),
+        (b'include: ["a\\0b"]\n', "line 1: a pattern of 'include' is empty, longer"),
+        (b"include: [" + b"a" * 201 + b"]\n", "line 1: a pattern of 'include' is empty, longer"),
+        (b"include: [a]\ninclude: [b]\n", "line 2: 'include' is there twice"),
+        (b"version: 2\ninclude: [a]\n", "line 1: the only version is 1"),
+        (b"include: [a]\npaths: [b]\n", "line 2: 'paths' is not known; known: version, include, "),
+        (b"? [a]\n: b\n", "line 1: 'a list' is not known"),
+        (b"include: [a]\n---\ninclude: [b]\n", "line 2: but found another document"),
+        (b"include:\n\t- a\n", "line 2: found character '\\t' that cannot start any token"),
+        (b"include:\n- a\n- \x07\n", "line 3: a character that YAML does not allow"),
+        (b"include:\n- caf\xe9\n", "line 2: it is not UTF-8"),
+        (b"include: *unknown\n", "line 1: found undefined alias 'unknown'"),
+    ],
+)
+def test_a_mistake_is_named_with_its_line(content: bytes, begins: str) -> None:
+    assert mistake(content).startswith(begins)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"a: &a [x,x,x,x]\n" + b"".join(b"b%d: &b%d [*a,*a]\n" % (n, n) for n in range(50)),
+        b"include: &all [*all]\n",
+        b"include: [!!python/object/apply:os.system ['true']]\n",
+        b"[" * 10_000,
+        b"{a: " * 8_000,
+        b"include: [" + b"a, " * 10_000 + b"]\n",
+        b"x" * (MOST_BYTES + 1),
+    ],
+    ids=["bomb", "itself", "object", "nested lists", "nested objects", "many", "large"],
+)
+def test_what_a_stranger_may_push_is_refused_and_builds_nothing(content: bytes) -> None:
+    assert mistake(content)
+
+
+def test_the_settings_of_an_integration_are_checked_like_the_file() -> None:
+    assert patterns_of_settings({"include": ["docs"], "exclude": ["docs/x"]}) == DocumentPatterns(
+        ("docs",), ("docs/x",)
+    )
+    wrong_ones: list[Any] = [
+        [],
+        {"include": []},
+        {"include": "docs"},
+        {"include": ["a"], "paths": []},
+        {},
+    ]
+    for wrong in wrong_ones:
+        with pytest.raises(ConfigError):
+            patterns_of_settings(wrong)
