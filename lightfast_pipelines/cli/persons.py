@@ -48,7 +48,7 @@ def persons_meant(
             f"  {on_one_line(each.identity)}  {on_one_line(each.name)}" for each in found[:_SHOWN]
         ]
         more = [f"  and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
-        several = f"{on_one_line(text)!r} may mean one of these people; say which:"
+        several = f"{text!r} may mean one of these people; say which:"
         raise Failure("\n".join([several, *lines, *more]))
     return found
 

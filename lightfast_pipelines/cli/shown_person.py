@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from lightfast_pipelines.store.things import NamedThing
     from lightfast_pipelines.store.timeline import Event
 
+# The page of an account: https://github.com/ann
+_PAGE = re.compile(r"https?://[\w.-]+/(?P<login>[\w-]+)/?")
 _MOST_AREAS = 10
 _MOST_COLLABORATORS = 6
 
@@ -46,7 +49,9 @@ def find_persons(
         actor = actor_of_user(conn, thing.workspace.org_id, thing.key)
         actors, places = [actor] if actor is not None else [], [thing.workspace]
     else:
-        found = persons_meant(conn, text, [each.org_id for each in workspaces])
+        page = _PAGE.fullmatch(text)
+        login = page["login"] if page else text
+        found = persons_meant(conn, login, [each.org_id for each in workspaces])
         actors = [each.actor_id for each in found]
         active = workspaces_of(conn, actors, [each.id for each in workspaces])
         places = [each for each in workspaces if each.id in active] or list(workspaces)

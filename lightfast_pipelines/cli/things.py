@@ -94,7 +94,7 @@ def unknown(conn: Connection, text: str, workspaces: Sequence[Workspace]) -> Fai
         )
     where = f" in {workspaces[0].slug}" if len(workspaces) == 1 else ""
     return Failure(
-        f"nothing is known about {on_one_line(text)!r}{where}: write {_FORMS}. `lightfast timeline` lists "
+        f"nothing is known about {text!r}{where}: write {_FORMS}. `lightfast timeline` lists "
         "what happened with its keys; `lightfast why KEY` says what became of its deliveries"
     )
 
@@ -106,10 +106,10 @@ def ambiguous(text: str, found: Sequence[NamedThing]) -> Failure:
     is_one_key = len({each.key for each in found}) == 1
     if is_one_key:
         where = _listed([each.workspace for each in found])
-        return Failure(f"{on_one_line(text)!r} is in several workspaces: say --workspace {where}")
+        return Failure(f"{text!r} is in several workspaces: say --workspace {where}")
     several = len({each.workspace.id for each in found}) > 1
     names = Counter((each.category, each.name) for each in found)
-    lines = [f"{on_one_line(text)!r} may mean one of these; say which key:"]
+    lines = [f"{text!r} may mean one of these; say which key:"]
     for each in found:
         place = f" -w {each.workspace.slug}" if several else ""
         is_alone = names[each.category, each.name] == 1 or each.url is None

@@ -140,7 +140,7 @@ def _actors(conn: Connection, place: Workspace, by: str) -> list[str]:
     found = persons_meant(conn, by, [place.org_id])
     if not found:
         raise Failure(
-            f"nobody in organisation {place.org_id} is called {on_one_line(by)!r}: write a login, a name "
+            f"nobody in organisation {place.org_id} is called {by!r}: write a login, a name "
             "or a part of one, an address, or a key (github:123)"
         )
     if len(found) > 1:
@@ -157,7 +157,7 @@ def _types(conn: Connection, place: Workspace, pattern: str) -> list[str]:
         things = sorted({f"'{name.partition('.')[0]}.*'" for name in known})
         more = f", and {len(things) - _LISTED_TYPES} more" if len(things) > _LISTED_TYPES else ""
         raise Failure(
-            f"no type of event in {place.slug} fits {on_one_line(pattern)!r}; there are: "
+            f"no type of event in {place.slug} fits {pattern!r}; there are: "
             f"{', '.join(things[:_LISTED_TYPES]) or 'none'}{more}"
         )
     return fitting

@@ -24,8 +24,6 @@ _MOST_REPOSITORIES = 2_000
 _REPOSITORY = "github:repository:"
 # Things that have a name of their own and of which a workspace has few.
 _NAMED = ["alert", "cycle", "initiative", "milestone", "project", "repository", "team"]
-# Of these a workspace has more, but each has an address that only they have.
-_WITH_ADDRESS = [*_NAMED, "release", "user"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +112,14 @@ def _look_up(conn: Connection, wanted: Sequence[tuple[int, Name]]) -> list[_Row]
         FROM wanted w
         JOIN lightfast.entity_aliases a ON a.workspace_id = w.workspace_id AND a.alias = w.name
         JOIN lightfast.entities e ON e.id = a.entity_id
+        WHERE w.fit <= %s -- keys of releases, tags, branches and files are no aliases
         ORDER BY 1, 2, 3
         """,
         (
             [workspace for workspace, _ in wanted],
             [name.key for _, name in wanted],
             [int(name.fit) for _, name in wanted],
+            int(Fit.COMMIT),
         ),
     ).fetchall()
 
@@ -195,7 +195,7 @@ def _by_name(conn: Connection, text: str, workspaces: Sequence[int]) -> list[_Ro
         (
             int(Fit.NAME),
             list(workspaces),
-            _WITH_ADDRESS if column == "url" else _NAMED,
+            _NAMED,
             text,
             MOST_CANDIDATES,
         ),

@@ -74,7 +74,8 @@ def test_every_entity_of_the_story_is_shown(told: Lightfast) -> None:
 def test_a_person_is_found_by_name_login_key_and_account(told: Lightfast) -> None:
     [by_key] = told.json("show", "user:github:5100001")["people"]
     assert by_key["name"] == "Mira Okafor"
-    for text in ("@mira-okafor", "github:5100001", by_key["actor_id"]):
+    page = "https://github.com/mira-okafor"
+    for text in ("@mira-okafor", page, "github:5100001", by_key["actor_id"]):
         people = told.json("show", text)["people"]
         assert by_key["actor_id"] in {person["actor_id"] for person in people}
     assert by_key["observation_count"] > 0

@@ -101,6 +101,11 @@ COMMANDS = (
     ("waiting",),
     ("status",),
     ("state", "github:pr:1#1"),
+    ("show", "github:pr:1#1"),
+    ("show", f"nothing{ALL}"),
+    ("chain", "github:pr:1#1"),
+    ("timeline",),
+    ("timeline", "--by", f"nothing{ALL}"),
     ("workspace", "list"),
     ("integration", "list"),
     ("installation", "list"),
@@ -147,17 +152,24 @@ def test_an_error_that_quotes_what_it_was_given_stays_one_line(
 
 def test_json_loses_nothing_and_prints_nothing_that_a_terminal_obeys(lightfast: Lightfast) -> None:
     _attack(lightfast)
-    for words in (("why", "github:pr:1#1"), ("waiting",), ("state", "github:pr:1#1")):
+    for words in (
+        ("why", "github:pr:1#1"),
+        ("waiting",),
+        ("state", "github:pr:1#1"),
+        ("show", "github:pr:1#1"),
+        ("timeline",),
+    ):
         result = lightfast(*words, "--json")
         assert not obeyed(result.stdout)
         again = json.dumps(json.loads(result.stdout), ensure_ascii=False)
         assert CLEARS_IN_ONE in again or TURNED in again
 
 
+@pytest.mark.parametrize("words", [("why", "github:pr:1#1"), ("timeline",), ("show", "#1")])
 def test_a_real_terminal_gets_no_command_from_a_title(
-    lightfast: Lightfast, programs: Programs
+    lightfast: Lightfast, programs: Programs, words: tuple[str, ...]
 ) -> None:
-    """On a real terminal another library draws the tables."""
+    """On a real terminal another library draws the tables, and lines are cut to its width."""
     _attack(lightfast)
     ours, theirs = pty.openpty()
     command = programs.start(
@@ -165,8 +177,7 @@ def test_a_real_terminal_gets_no_command_from_a_title(
             sys.executable,
             "-c",
             "from lightfast_pipelines.cli import app; app()",
-            "why",
-            "github:pr:1#1",
+            *words,
         ],
         {**os.environ, "TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "200"},
         stdin=theirs,
