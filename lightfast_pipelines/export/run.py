@@ -111,6 +111,8 @@ def export(
         # The moment that is exported begins once the folder is ours, so none is older than the one before.
         conn.rollback()
         with opened_folder(folder) as manifest:
+            # Every row of a cursor is read here, and by default it is planned for the first tenth.
+            conn.execute("SET LOCAL cursor_tuple_fraction = 1")
             claim(folder, manifest, _identity(conn))
             workspaces = selection.of_workspaces(conn)
             report = ExportReport()
