@@ -10,6 +10,7 @@ from lightfast_pipelines.cli import (
     chain,
     database,
     demo,
+    documents,
     export,
     ingest,
     installations,
@@ -38,6 +39,7 @@ app.add_typer(keys.keys_app, name="keys")
 app.command("activity")(activity.activity)
 app.command("ingest")(ingest.ingest)
 app.add_typer(backfill.backfill_app, name="backfill")
+app.add_typer(documents.documents_app, name="documents")
 app.command("outages")(outages.outages)
 app.command("process")(process.process)
 app.command("worker")(worker.worker)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
@@ -182,16 +182,86 @@ def list_all(workspace: OnlyWorkspace = None, as_json: AsJson = False) -> None:
             *(item.credential, item.sync_status, item.last_synced_at),
             # Not repeated if REASON says the same.
             item.sync_error if item.sync_error != item.status_reason else None,
+            _documents_of(item),
         )
         for item in integrations
     ]
     columns = ("WORKSPACE", "PROVIDER", "RESOURCE", "NAME", "STATUS", "REASON", "EVENTS")
-    print_table((*columns, "CREDENTIAL", "HISTORY", "READ AT", "ERROR"), rows)
+    print_table((*columns, "CREDENTIAL", "HISTORY", "READ AT", "ERROR", "DOCUMENTS"), rows)
 
 
 def _events_of(integration: Integration) -> str:
     events = integration.sync_config.get("events")
     return "default" if events is None else ", ".join(events) or "none"
+
+
+def _documents_of(integration: Integration) -> str | None:
+    if integration.documents_error is not None:
+        return integration.documents_error
+    if integration.config_status == "invalid":
+        return integration.config_message
+    return str(integration.document_count) if integration.config_status == "ok" else None
+
+
+@integration_app.command("documents")
+def documents(
+    workspace: InWorkspace,
+    provider: OfProvider,
+    resource: OfResource,
+    include: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--include", help="Files that are documents (docs/**, *.md); may be repeated."
+        ),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option("--exclude", help="Files among them that are none; may be repeated."),
+    ] = None,
+    default: Annotated[
+        bool, typer.Option("--default", help="Let lightfast.yml in the repository name them.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show or set which files of a repository are documents.
+
+    What is set here counts instead of `lightfast.yml` in the repository. `lightfast documents sync`
+    fetches them at once, a running Dagster within two minutes.
+    """
+    from lightfast_pipelines.domain.document_config import ConfigError, patterns_of_settings
+    from lightfast_pipelines.store.linked_resources import set_sync_config
+
+    if default and (include or exclude):
+        raise typer.BadParameter("say either --default or --include and --exclude")
+    patterns = {"include": include or [], **({"exclude": exclude} if exclude else {})}
+    if include or exclude:
+        try:
+            patterns_of_settings(patterns)
+        except ConfigError as error:
+            raise typer.BadParameter(str(error), param_hint="--include, --exclude") from error
+    requeued = 0
+    with _linked(workspace, provider, resource) as (conn, integration):
+        config = dict(integration.sync_config)
+        if default:
+            config.pop("documents", None)
+        elif include or exclude:
+            config["documents"] = patterns
+        if config != integration.sync_config:
+            requeued = set_sync_config(conn, integration, config)
+            conn.commit()
+    named = config.get("documents")
+    shown = "named by lightfast.yml in the repository" if named is None else _patterns(named)
+    fields = {
+        name: getattr(integration, name)
+        for name in ("config_status", "config_message", "last_config_check", "document_count")
+    }
+    text = f"documents: {shown}; {integration.config_message or 'not looked at yet'}"
+    _report(as_json, text, requeued, documents=named, **fields)
+
+
+def _patterns(named: Mapping[str, list[str]]) -> str:
+    without = ", ".join(named.get("exclude", ()))
+    return ", ".join(named["include"]) + (f" without {without}" if without else "")
 
 
 @integration_app.command("events")

@@ -52,6 +52,22 @@ class DocumentRow:
     skipped: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """A row of `documents` for people."""
+
+    repository: str
+    path: str
+    title: str
+    url: str | None
+    commit_sha: str
+    changed_at: datetime
+    changed_by: str | None
+    size: int
+    chunk_count: int
+    skipped: str | None
+
+
 class UnlinkedError(Exception):
     """The integration was removed meanwhile."""
 
@@ -100,6 +116,20 @@ def stored_versions(conn: Connection, integration_id: int) -> dict[str, StoredVe
         (integration_id,),
     )
     return {path: StoredVersion(*version) for path, *version in rows}
+
+
+def list_documents(conn: Connection, workspace_id: int, most: int) -> list[StoredDocument]:
+    """The workspace's documents, those that changed last first."""
+    rows = conn.execute(
+        """
+        SELECT repository, path, title, url, commit_sha, changed_at, changed_by, size, chunk_count,
+               skipped
+        FROM lightfast.documents WHERE workspace_id = %s
+        ORDER BY changed_at DESC, repository, path LIMIT %s
+        """,
+        (workspace_id, most),
+    )
+    return [StoredDocument(*row) for row in rows]
 
 
 def write_document(

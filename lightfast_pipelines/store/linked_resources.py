@@ -63,6 +63,13 @@ class Integration:
     sync_error: str | None
     credential: str | None
     """The kind of its installation's credential, if there is one."""
+    config_status: str
+    """Where its documents are named: unknown, absent, ok or invalid; `config_message` says more."""
+    config_message: str | None
+    last_config_check: datetime | None
+    document_count: int
+    documents_error: str | None
+    """Why its documents wait to be looked at."""
 
 
 def add_workspace(
@@ -283,8 +290,14 @@ _INTEGRATIONS = """
                     r.status_reason, CASE WHEN t.status = 'refused' THEN t.status_reason END),
            i.is_active, i.sync_config, i.connected_at, i.last_synced_at,
            CASE WHEN t.status = 'refused' THEN 'refused' ELSE i.sync_status END,
-           CASE WHEN t.status = 'refused' THEN t.status_reason ELSE i.sync_error END, t.kind
+           CASE WHEN t.status = 'refused' THEN t.status_reason ELSE i.sync_error END, t.kind,
+           i.config_status, i.config_message, i.last_config_check, i.document_count,
+           CASE WHEN q.integration_id IS NULL THEN NULL
+                WHEN t.id IS NULL THEN 'its files wait for a credential: `lightfast installation credential '
+                  || '--provider ' || n.provider || ' --id ' || n.external_id || ' --ask-credential`'
+                ELSE q.error END
     FROM lightfast.integrations i
+    LEFT JOIN lightfast.document_queue q ON q.integration_id = i.id
     JOIN lightfast.resources r ON r.id = i.resource_id
     JOIN lightfast.installations n ON n.id = r.installation_id
     LEFT JOIN lightfast.tokens t ON t.installation_id = n.id
