@@ -28,6 +28,8 @@ from lightfast_pipelines.store.requirements import EXTENSION_SCHEMAS, check_serv
 # computed in SQL, depend on these.
 _SESSION = "-c timezone=UTC -c datestyle=ISO -c intervalstyle=postgres"
 _SEARCH_PATH = f"-c search_path={','.join(EXTENSION_SCHEMAS)}"
+# What the analyst's role sets for itself: a server may have refused that, and SET ROLE does not read it.
+_OF_ANALYSTS = "-c join_collapse_limit=20 -c from_collapse_limit=20"
 # By default a server notices only between statements that its client is gone. Postgres on Windows
 # cannot check during a statement, and refuses a session that asks for it.
 CHECK_SECONDS = 2.0
@@ -91,9 +93,10 @@ class Database:
             if self._address is None:
                 raise no_login(role)
             return with_options(self._address, _SESSION)
-        return with_options(
-            self._address_of(role), f"-c role=lightfast_{role} {_SESSION} {_SEARCH_PATH}"
-        )
+        options = f"-c role=lightfast_{role} {_SESSION} {_SEARCH_PATH}"
+        if role == "analyst":
+            options = f"{options} {_OF_ANALYSTS}"
+        return with_options(self._address_of(role), options)
 
     def login_url(self, role: Role) -> str:
         """A libpq URL to hand out: nobody can do more with it than the role may. Raises LoginError."""

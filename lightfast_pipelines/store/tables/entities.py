@@ -56,6 +56,18 @@ entities = Table(
     Index("ix_entities_category", "workspace_id", "category", "first_seen_at"),
     # Counted by kind and age.
     Index("ix_entities_stubs", "key", "first_seen_at", postgresql_where=text("is_stub")),
+    # Files by path, issues by identifier (`#41`, `CHK-12`).
+    Index(
+        "ix_entities_path",
+        text("substr(key, 6)"),
+        "workspace_id",
+        postgresql_where=text("category = 'file'"),
+    ),
+    Index(
+        "ix_entities_identifier",
+        text("split_part(value, ' ', 1)"),
+        postgresql_where=text("category = 'issue'"),
+    ),
     comment="Something that observations are about or mention.",
 )
 

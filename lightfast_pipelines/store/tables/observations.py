@@ -95,7 +95,8 @@ observation_facts = Table(
     column(
         "written_at",
         TIME,
-        "When its text was written, if known; names in the text are resolved as of then.",
+        "When its text was written, if known (by an event of a pull request or an issue: when that was opened); "
+        "names in the text are resolved as of then.",
         nullable=True,
     ),
     column(
@@ -114,6 +115,8 @@ observation_facts = Table(
     Index("ix_observation_facts_occurred", "workspace_id", "occurred_at"),
     Index("ix_observation_facts_type", "workspace_id", "source", "source_type"),
     Index("ix_observation_facts_subject", "workspace_id", "subject_key"),
+    # The latest of all workspaces: a workspace that is named by its slug is no constant to the planner.
+    Index("ix_observation_facts_time", "occurred_at", postgresql_where=text("not is_deleted")),
     Index("ix_observation_facts_actor", "actor_identity_id", "workspace_id", "occurred_at"),
     Index("ix_observation_facts_author", "author_identity_id", "workspace_id", "occurred_at"),
     Index(
@@ -121,6 +124,24 @@ observation_facts = Table(
         "workspace_id",
         "part_key",
         postgresql_where=text("part_key is not null"),
+    ),
+    # What analysts ask about by time: when pull requests and issues were opened, reviews, commits of a
+    # repository.
+    Index(
+        "ix_observation_facts_written",
+        "written_at",
+        postgresql_where=text("written_at is not null"),
+    ),
+    Index(
+        "ix_observation_facts_reviews",
+        "occurred_at",
+        postgresql_where=text("source_type = 'review.submitted'"),
+    ),
+    Index(
+        "ix_observation_facts_commits",
+        text("(metadata->>'repoId')"),
+        "occurred_at",
+        postgresql_where=text("source_type = 'commit.pushed'"),
     ),
     # The most significant are asked about first, as the budget may not suffice for all.
     Index(

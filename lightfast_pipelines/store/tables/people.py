@@ -40,7 +40,7 @@ actors = Table(
         primary_key=True,
     ),
     column("org_id", Text, "Organisation.", index=True),
-    column("display_name", Text, "Best known name."),
+    column("display_name", Text, "Best known name.", index=True),
     column("kind", Text, "person, bot, organization or unknown."),
     column("identity_count", Integer, "Number of its identities.", server_default=text("1")),
     comment="A person or bot of an organisation: the identities that belong together.",

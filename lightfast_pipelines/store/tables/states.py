@@ -63,7 +63,12 @@ temporal_states = Table(
     column("state_value", Text, "The value that held."),
     column("state_metadata", JSONB, "Details (reason, name).", server_default=EMPTY_OBJECT),
     column("valid_from", TIME, "When it began to hold."),
-    column("valid_to", TIME, "When it ended; null: it still holds.", nullable=True),
+    column(
+        "valid_to",
+        TIME,
+        "When it ended; null: it still holds, if it is still believed (superseded_at is null).",
+        nullable=True,
+    ),
     column("is_current", Boolean, "Whether it holds now, as known now."),
     column("recorded_at", TIME, "When it became known."),
     column(
@@ -118,5 +123,48 @@ temporal_states = Table(
         "valid_from",
         postgresql_where=text("state_type = 'level' and superseded_at is null"),
     ),
-    comment="A state that held for a while, and when that was known.",
+    # What analysts ask about: what is open (or failed, ...) now, what was merged or closed in a week,
+    # number 51, and what changed lately.
+    Index(
+        "ix_temporal_states_status",
+        "entity_type",
+        "state_value",
+        "valid_from",
+        "workspace_id",
+        postgresql_where=text("is_current and state_type = 'status'"),
+    ),
+    Index(
+        "ix_temporal_states_merged",
+        text("(CASE WHEN state_value = 'merged' THEN valid_from END)"),
+        postgresql_where=text(
+            "is_current and state_type = 'status' and entity_type = 'pull_request'"
+        ),
+    ),
+    Index(
+        "ix_temporal_states_closed",
+        text(
+            "(CASE WHEN state_value IN ('merged', 'closed', 'completed', 'canceled') THEN valid_from END)"
+        ),
+        postgresql_where=text(
+            "is_current and state_type = 'status' and entity_type in ('pull_request', 'issue')"
+        ),
+    ),
+    Index(
+        "ix_temporal_states_open",
+        "workspace_id",
+        "entity_id",
+        postgresql_where=text(
+            "is_current and state_type = 'status' and state_value in ('draft', 'open')"
+        ),
+    ),
+    Index(
+        "ix_temporal_states_number",
+        text(r"(substring(entity_id FROM '#(\d{1,9})$')::integer)"),
+        postgresql_where=text(
+            "is_current and state_type = 'status' and entity_type = 'pull_request'"
+        ),
+    ),
+    Index("ix_temporal_states_time", "valid_from", postgresql_where=text("superseded_at is null")),
+    comment="A state that held for a while, and when that was known. What is no longer believed stays: "
+    "read current_states, state_intervals or state_at() instead.",
 )

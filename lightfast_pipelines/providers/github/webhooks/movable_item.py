@@ -82,7 +82,7 @@ class MovableItem:
                 **facts,
             },
             updated_at=first_time(self.value, "updated_at", "created_at"),
-            written_at=time(self.value, "created_at"),
+            written_at=time(self.value, "created_at") or at,
         )
 
 

@@ -127,7 +127,7 @@ def _statement(
         states=(_state(subject, transition, pull, at),),
         metadata=_metadata(repository, payload, pull, number, label_names),
         updated_at=first_time(pull, "updated_at", "created_at"),
-        written_at=time(pull, "created_at"),
+        written_at=time(pull, "created_at") or at,
         link_text=_link_text(title, body),
     )
 

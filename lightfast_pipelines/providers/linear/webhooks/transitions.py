@@ -213,15 +213,15 @@ def statement_of(
         metadata={**event.facts, **described.metadata},
         updated_at=event.last_update,
         part=None if described.key == builder.subject.key else described.key,
-        written_at=_written_at(thing, event, transition),
+        written_at=_written_at(thing, event, transition, at),
     )
 
 
-def _written_at(thing: str, event: LinearEvent, transition: str) -> datetime | None:
+def _written_at(thing: str, event: LinearEvent, transition: str, at: datetime) -> datetime | None:
     """An issue's text is as old as the issue, unless it changed now."""
     if thing != "issue" or transition in ("title-changed", "description-changed"):
         return None
-    return time(event.data, "createdAt")
+    return time(event.data, "createdAt") or at
 
 
 def _suffix(label: str, was: str | None, now: str | None) -> str:

@@ -19,6 +19,6 @@ LEFT JOIN lightfast.workspaces w ON w.id = s.workspace_id
 LEFT JOIN lightfast.observation_facts f ON f.id = s.related_observation_id
 LEFT JOIN lightfast.actor_identities changing ON changing.id = s.changed_by_identity_id
 LEFT JOIN lightfast.actors changer ON changer.id = changing.actor_id
-WHERE s.is_current
+WHERE s.is_current AND s.superseded_at IS NULL
   -- All observations about a deleted thing are marked; those of other things may state its state.
   AND NOT (coalesce(f.is_deleted, false) AND f.subject_key = s.entity_id);

@@ -13,7 +13,7 @@ SELECT
   ) AS repository,
   substr(f.subject_key, 15) AS commit,
   f.subject_key AS commit_key,
-  split_part(f.content, E'\n', 1) AS title,
+  regexp_replace(f.title, '^\[Commit\] ?', '') AS title,
   writer.display_name AS author,
   writing.actor_id AS author_id,
   f.occurred_at AS committed_at,

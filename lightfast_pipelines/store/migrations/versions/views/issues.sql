@@ -6,8 +6,7 @@ SELECT
   s.workspace_id,
   s.entity_id AS key,
   split_part(s.entity_id, ':', 1) AS provider,
-  CASE WHEN s.entity_id LIKE 'github:%' THEN substring(s.entity_id FROM '#\d{1,9}$')
-       ELSE split_part(e.value, ' ', 1) END AS identifier,
+  split_part(e.value, ' ', 1) AS identifier,
   coalesce(
     (SELECT r.resource_name FROM lightfast.resources r
      WHERE r.provider = 'github' AND r.provider_resource_id = f.metadata->>'repoId'
@@ -18,8 +17,7 @@ SELECT
     lightfast.place_of(s.workspace_id, s.entity_id, 'team') END AS team,
   CASE WHEN s.entity_id LIKE 'linear:%' THEN
     lightfast.place_of(s.workspace_id, s.entity_id, 'project') END AS project,
-  CASE WHEN s.entity_id LIKE 'github:%' THEN regexp_replace(e.value, '^#\d+ ', '')
-       ELSE regexp_replace(e.value, '^[A-Za-z0-9_]+-\d+ ', '') END AS title,
+  regexp_replace(e.value, '^(#|[A-Za-z0-9_]+-)\d+ ', '') AS title,
   e.url,
   s.state_value AS status,
   coalesce(s.state_metadata->>'name', s.state_value) AS status_name,
@@ -62,10 +60,10 @@ SELECT
    WHERE o.workspace_id = s.workspace_id AND o.subject_key = s.entity_id AND NOT o.is_deleted)
     AS last_changed_at
 FROM lightfast.temporal_states s
-JOIN lightfast.observation_facts f
-  ON f.id = s.related_observation_id AND f.subject_key = s.entity_id
+JOIN lightfast.observation_facts f ON f.id = s.related_observation_id
 LEFT JOIN lightfast.workspaces w ON w.id = s.workspace_id
-LEFT JOIN lightfast.entities e ON e.workspace_id = s.workspace_id AND e.key = s.entity_id
+LEFT JOIN lightfast.entities e
+  ON e.workspace_id = s.workspace_id AND e.key = s.entity_id AND e.category = 'issue'
 LEFT JOIN lightfast.actor_identities writing ON writing.id = f.author_identity_id
 LEFT JOIN lightfast.actors writer ON writer.id = writing.actor_id
 LEFT JOIN lightfast.actor_identities closing
@@ -73,4 +71,4 @@ LEFT JOIN lightfast.actor_identities closing
                        THEN s.changed_by_identity_id END
 LEFT JOIN lightfast.actors closer ON closer.id = closing.actor_id
 WHERE s.is_current AND s.state_type = 'status' AND s.entity_type = 'issue' AND NOT f.is_deleted
-  AND s.entity_id NOT LIKE 'sentry:%' AND s.state_metadata->>'reason' IS DISTINCT FROM 'transferred';
+  AND f.written_at IS NOT NULL AND s.entity_id NOT LIKE 'sentry:%' AND s.state_metadata->>'reason' IS DISTINCT FROM 'transferred';

@@ -29,11 +29,14 @@ SELECT
        WHERE f.author_identity_id = i.id AND f.workspace_id = w.id) first
      WHERE i.actor_id = a.id)
   ) AS first_active_at,
-  (SELECT max(latest.at) FROM lightfast.actor_identities i
-   CROSS JOIN LATERAL (
-     SELECT max(f.occurred_at) AS at FROM lightfast.observation_facts f
-     WHERE f.actor_identity_id = i.id AND f.workspace_id = w.id) latest
-   WHERE i.actor_id = a.id) AS last_active_at,
+  coalesce(
+    p.last_active_at,
+    (SELECT max(latest.at) FROM lightfast.actor_identities i
+     CROSS JOIN LATERAL (
+       SELECT max(f.occurred_at) AS at FROM lightfast.observation_facts f
+       WHERE f.actor_identity_id = i.id AND f.workspace_id = w.id) latest
+     WHERE i.actor_id = a.id)
+  ) AS last_active_at,
   ARRAY(
     SELECT d.key FROM jsonb_each(p.expertise_domains) d
     ORDER BY d.value::real DESC, d.key LIMIT 10
@@ -61,7 +64,8 @@ SELECT
 FROM lightfast.actors a
 JOIN lightfast.workspaces w ON w.org_id = a.org_id
 LEFT JOIN lightfast.actor_profiles p ON p.workspace_id = w.id AND p.actor_id = a.id
-WHERE EXISTS (
+-- A profile shows that they did something; before the first one is made, an observation does.
+WHERE p.actor_id IS NOT NULL OR EXISTS (
   SELECT FROM lightfast.actor_identities i
   WHERE i.actor_id = a.id AND (
     EXISTS (SELECT FROM lightfast.observation_facts f

@@ -83,8 +83,7 @@ SELECT
    WHERE o.workspace_id = s.workspace_id AND o.subject_key = s.entity_id AND NOT o.is_deleted)
     AS last_changed_at
 FROM lightfast.temporal_states s
-JOIN lightfast.observation_facts f
-  ON f.id = s.related_observation_id AND f.subject_key = s.entity_id
+JOIN lightfast.observation_facts f ON f.id = s.related_observation_id
 LEFT JOIN lightfast.workspaces w ON w.id = s.workspace_id
 LEFT JOIN lightfast.entities e ON e.workspace_id = s.workspace_id AND e.key = s.entity_id
 LEFT JOIN lightfast.actor_identities writing ON writing.id = f.author_identity_id
@@ -92,4 +91,5 @@ LEFT JOIN lightfast.actors writer ON writer.id = writing.actor_id
 LEFT JOIN lightfast.actor_identities merging
   ON merging.id = CASE WHEN s.state_value = 'merged' THEN s.changed_by_identity_id END
 LEFT JOIN lightfast.actors merger ON merger.id = merging.actor_id
-WHERE s.is_current AND s.state_type = 'status' AND s.entity_type = 'pull_request' AND NOT f.is_deleted;
+WHERE s.is_current AND s.state_type = 'status' AND s.entity_type = 'pull_request' AND NOT f.is_deleted
+  AND f.written_at IS NOT NULL;

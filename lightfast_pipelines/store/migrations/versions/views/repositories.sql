@@ -1,4 +1,4 @@
--- A repository that is linked to a workspace.
+-- A repository that is linked to a workspace. `$` follows `#` in the order of keys.
 CREATE VIEW lightfast.repositories AS
 SELECT
   w.slug AS workspace,
@@ -10,12 +10,16 @@ SELECT
    WHERE s.workspace_id = i.workspace_id
      AND s.entity_id = 'github:repository:' || r.provider_resource_id
      AND s.state_type = 'latest_release' AND s.is_current) AS latest_release,
-  (SELECT count(*)::integer FROM lightfast.pull_requests p
-   WHERE p.workspace_id = i.workspace_id AND p.status IN ('draft', 'open')
-     AND starts_with(p.key, 'github:pr:' || r.provider_resource_id || '#')) AS open_pull_requests,
-  (SELECT count(*)::integer FROM lightfast.issues p
-   WHERE p.workspace_id = i.workspace_id AND p.status = 'open'
-     AND starts_with(p.key, 'github:issue:' || r.provider_resource_id || '#')) AS open_issues,
+  (SELECT count(*)::integer FROM lightfast.temporal_states s
+   WHERE s.workspace_id = i.workspace_id AND s.is_current AND s.state_type = 'status'
+     AND s.state_value IN ('draft', 'open')
+     AND s.entity_id > 'github:pr:' || r.provider_resource_id || '#'
+     AND s.entity_id < 'github:pr:' || r.provider_resource_id || '$') AS open_pull_requests,
+  (SELECT count(*)::integer FROM lightfast.temporal_states s
+   WHERE s.workspace_id = i.workspace_id AND s.is_current AND s.state_type = 'status'
+     AND s.state_value IN ('draft', 'open')
+     AND s.entity_id > 'github:issue:' || r.provider_resource_id || '#'
+     AND s.entity_id < 'github:issue:' || r.provider_resource_id || '$') AS open_issues,
   (SELECT max(f.occurred_at) FROM lightfast.observation_facts f
    WHERE f.workspace_id = i.workspace_id AND f.metadata->>'repoId' = r.provider_resource_id
      AND f.source_type = 'commit.pushed' AND NOT f.is_deleted) AS last_commit_at,
