@@ -89,8 +89,8 @@ _KINDS_BY_SOURCE = {("sentry", "issue"): "incident"}
 class Enriched:
     """What is derived from a statement.
 
-    There are at most 50 `mentions` (more only if more edges are stated), the subject first, and after
-    them the candidates (`key_categories.is_candidate`).
+    There are at most 50 `mentions` beside the files that a commit changed (more only if more edges are
+    stated), the subject first, and after them the candidates (`key_categories.is_candidate`).
     """
 
     category: str
@@ -143,7 +143,8 @@ def _mentions(
     """The most certain mention of each key and role.
 
     If there are more than 50, the subject and both ends of every edge stay, and the most certain of the
-    rest. Candidates, most of which mean nothing, do not count.
+    rest. Candidates, most of which mean nothing, do not count; nor do changed files, which are what an
+    observation is about, not what it mentions.
     """
     best: dict[tuple[str, str], Mention] = {}
 
@@ -168,8 +169,10 @@ def _mentions(
             keep(mention)
     candidates = [mention for (key, _), mention in best.items() if is_candidate(key)]
     best = {identity: m for identity, m in best.items() if not is_candidate(identity[0])}
-    if len(best) <= MAX_MENTIONS:
+    changed_files = [mention for mention in best.values() if is_changed_file(mention)]
+    if len(best) - len(changed_files) <= MAX_MENTIONS:
         return (*best.values(), *candidates)
+    best = {identity: m for identity, m in best.items() if not is_changed_file(m)}
 
     def rank(mention: Mention) -> tuple[bool, float, bool, str, str]:
         return (
@@ -187,7 +190,16 @@ def _mentions(
     # Compared by key and role: comparing whole mentions took minutes for 40,000.
     identities = {(mention.thing.key, mention.role) for mention in kept}
     others = [m for m in ordered if (m.thing.key, m.role) not in identities]
-    return (*[*kept, *others][: max(MAX_MENTIONS, len(kept))], *candidates)
+    return (
+        *[*kept, *others][: max(MAX_MENTIONS, len(kept))],
+        *changed_files,
+        *candidates,
+    )
+
+
+def is_changed_file(mention: Mention) -> bool:
+    """Whether the mention states what a commit did to a file; it does not count as one of `MAX_MENTIONS`."""
+    return mention.role == "file" and mention.evidence is not None
 
 
 def enrich(statement: Statement) -> Enriched:

@@ -16,7 +16,7 @@ from typing import Any
 
 from lightfast_pipelines.domain import keys
 from lightfast_pipelines.domain.classification import CATEGORIES, conventional_prefix
-from lightfast_pipelines.domain.enrichment import MAX_MENTIONS, Enriched
+from lightfast_pipelines.domain.enrichment import MAX_MENTIONS, Enriched, is_changed_file
 from lightfast_pipelines.domain.events import Mention, Statement, Thing
 from lightfast_pipelines.domain.key_categories import is_candidate
 
@@ -196,7 +196,8 @@ def _with_mentions(
     candidates = tuple(m for m in mentions if is_candidate(m.thing.key))
     kept = mentions[: len(mentions) - len(candidates)]
     new = {m.thing.key: m for m in reversed(answered) if m.thing.key not in named}
-    room = max(0, MAX_MENTIONS - len(kept))
+    counted = sum(not is_changed_file(mention) for mention in kept)
+    room = max(0, MAX_MENTIONS - counted)
     return (*kept, *[new[key] for key in sorted(new)][:room], *candidates)
 
 

@@ -68,6 +68,9 @@ def test_beyond_fifty_mentions_the_least_certain_go_and_no_end_of_an_edge() -> N
     assert len(mentions) == MAX_MENTIONS
     kept = {mention.thing.key for mention in mentions}
     assert {SUBJECT.key, ISSUE.key, sure.thing.key} <= kept
+    changed = tuple(Mention(Thing(f"file:c{n}"), "file", "modified") for n in range(80))
+    with_files = enrich(pull_request("Fixes #1", mentions=(*files, sure, *changed))).mentions
+    assert set(with_files) == {*mentions, *changed}
     numbers = ", ".join(f"#{n}" for n in range(200, 270))
     assert len(enrich(pull_request(f"Fixes {numbers}")).mentions) == 71
 

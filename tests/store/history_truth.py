@@ -61,11 +61,16 @@ def truth_of(lines: Iterable[Line]) -> Truth:
                 changed |= dict.fromkeys(commit[change], change)
             author = commit["author"]
             truth.commits[commit["id"]] = (
-                commit["message"].split("\n")[0],
+                _line(commit["message"].partition("\n")[0]),
                 f"{author['name']} <{author['email']}>".lower(),
                 datetime.fromisoformat(author.get("date") or commit["timestamp"]),
             )
     return truth
+
+
+def _line(text: str) -> str:
+    """As the first line of a message is kept: with single spaces."""
+    return " ".join(text.split())
 
 
 def _pull(repository: str, pull: Line) -> Line:
@@ -153,5 +158,5 @@ def differences(conn: Connection, workspace: str, truth: Truth) -> tuple[Counter
         compared["paths"] += len(changes)
         if sha in headlines:
             title, _, at = truth.commits[sha]
-            compare(f"message of {sha}", headlines[sha], (title.strip(), at))
+            compare(f"message of {sha}", headlines[sha], (title, at))
     return compared, wrong
