@@ -129,17 +129,16 @@ def differences(conn: Connection, workspace: str, truth: Truth) -> tuple[Counter
         "SELECT number FROM lightfast.pull_requests WHERE workspace = %s AND is_open", (workspace,)
     )
     compare("open", {number for (number,) in open_now}, truth.open)
-    by_month = conn.execute(
+    by_month: Iterable[Any] = conn.execute(
         """
         SELECT to_char(merged_at, 'YYYY-MM'), count(*) FROM lightfast.pull_requests
         WHERE workspace = %s AND status = 'merged' GROUP BY 1
         """,
         (workspace,),
     )
-    for month, count in {**truth.merged_by_month, **(shown_months := dict(by_month))}.items():
-        compare(
-            f"merged in {month}", shown_months.get(month), count and truth.merged_by_month[month]
-        )
+    months = dict(by_month)
+    for month in months.keys() | truth.merged_by_month.keys():
+        compare(f"merged in {month}", months.get(month), truth.merged_by_month.get(month))
     files: dict[str, dict[str, str]] = {sha: {} for sha in truth.files}
     headlines: dict[str, tuple[str, datetime]] = {}
     for sha, path, change, title, at in conn.execute(
