@@ -11,7 +11,7 @@ WORKERS ?= 2
 export LIGHTFAST_HOME := $(or $(LIGHTFAST_HOME),$(CURDIR)/.lightfast)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up setup test test-deep check quality bench torture docs clean
+.PHONY: help demo up setup notebook test test-deep check quality bench torture docs clean
 
 help: ## List these targets
 	@echo 'Lightfast Pipelines: usage: make TARGET'
@@ -26,6 +26,9 @@ up: setup ## Run database, receiver and Dagster, without sample data
 
 setup: $(STAMP) ## Create .venv and install into it (PYTHON=... chooses the interpreter)
 	@:
+
+notebook: setup ## Run docs/notebook.ipynb on your data, or on the sample story if there is none
+	@$(PY) -m lightfast_pipelines.read.notebook $(ARGS)
 
 test: setup ## Run every test (ARGS=... goes to pytest)
 	@$(PY) -m pytest -n $(WORKERS) $(ARGS)

@@ -164,7 +164,7 @@ def connect(address: str | None = None, home: str | Path | None = None) -> Analy
     if address is not None and home is not None:
         raise ReadError("give address (a server of your own) or home (an embedded one), not both")
     if address is not None:
-        database = Database(own={"analyst": address})
+        database = Database(own={"analyst": _checked(address)})
     elif home is not None:
         database = Database(lease=_existing(Path(home)).acquire())
     else:
@@ -185,6 +185,22 @@ def connect(address: str | None = None, home: str | Path | None = None) -> Analy
         database.close()
         raise
     return AnalystConnection(database)
+
+
+def _checked(address: str) -> str:
+    """The address, if libpq can read it: its own messages quote what it cannot, such as a password."""
+    from pydantic import SecretStr
+
+    from lightfast_pipelines.settings.addresses import postgres_address
+
+    try:
+        checked = postgres_address(SecretStr(address))
+    except ValueError as error:
+        message = f"address must be {error}"
+    else:
+        assert checked is not None
+        return checked.get_secret_value()
+    raise ReadError(message)
 
 
 def _existing(home: Path) -> EmbeddedPostgres:

@@ -54,10 +54,13 @@ def _frames(
         with conn.cursor("lightfast_read") as cursor:
             cursor.execute(statement, parameters or None, binary=True)
             shape = _Shape(cursor, catalogue)
-            fetched = cursor.fetchmany(rows)
-            yield shape.frame(fetched)
-            while len(fetched) == rows and (fetched := cursor.fetchmany(rows)):
-                yield shape.frame(fetched)
+            # Rows and former frames are not kept while the caller works with a frame.
+            yield shape.frame(cursor.fetchmany(rows))
+            while fetched := cursor.fetchmany(rows):
+                frame = shape.frame(fetched)
+                del fetched
+                yield frame
+                del frame
 
 
 class _Shape:

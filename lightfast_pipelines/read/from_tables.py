@@ -62,7 +62,8 @@ def table(  # noqa: PLR0913 - the parts of a question, by name
     """The rows of a view or table: `table("deployments", "acme", since="30 days")`.
 
     `workspace` is a slug, or organisation/slug; without it, of all workspaces. From `since` on and before
-    `until`, by the column `time` or else the first one that is a time, in whose order the rows come.
+    `until`, by the column `time` or else the first one that is a time; if it is read, it orders the rows.
+    What `columns` leaves out is not computed.
     `where={"status": "merged", "repository": ["acme/shop", "acme/api"]}`: a column has this value, one of
     these, or none (None); a list has one of them among its own. Other conditions: `query`.
     """
@@ -70,7 +71,10 @@ def table(  # noqa: PLR0913 - the parts of a question, by name
     relation = relation_named(on, name)
     source = Source(name, sql.Identifier("lightfast", name), relation.columns)
     at = source.time_column(time)
-    asked = select(source, columns, (at, "key", "id"))
+    names = None if columns is None else list(columns)
+    # In some views a time costs a look-up for each row.
+    is_read = bool(time or since or until) or names is None or at in names
+    asked = select(source, names, (at if is_read else None, "key", "id"))
     if workspace is not None:
         asked.of_workspace(workspace_id_of(on, workspace))
     asked.between(at, *window(since, until))

@@ -1,4 +1,4 @@
-"""Connections that read: a fresh database, and one with the demo's story."""
+"""Connections that read: a fresh database, and one with the demo's story, loaded once."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def memory(database: Database) -> Iterator[lf.AnalystConnection]:
         yield connection
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def story_database(postgres: Lease) -> Iterator[Database]:
-    """A database with the demo's story, captured and consolidated."""
+    """A database with the demo's story, captured and consolidated. Tests only read it."""
     name = "story_to_read"
     with Database(lease=postgres).connect("migrator", autocommit=True) as owner:
         owner.execute(f"CREATE DATABASE {name} TEMPLATE lightfast_template")

@@ -17,6 +17,7 @@ from lightfast_pipelines import settings as settings_module
 from lightfast_pipelines.embedded_postgres import EmbeddedPostgres
 from lightfast_pipelines.read import analyst_connection
 from lightfast_pipelines.store.database import Database
+from lightfast_pipelines.store.logins import Role
 from lightfast_pipelines.store.migrate import MigrationError
 
 SESSIONS = """
@@ -163,10 +164,14 @@ def test_a_home_without_a_database_is_not_given_one(
     settings_module.settings.cache_clear()
 
 
+@pytest.mark.parametrize(
+    ("variable", "role"),
+    [("LIGHTFAST_DATABASE_URL", "migrator"), ("LIGHTFAST_ANALYST_DATABASE_URL", "analyst")],
+)
 def test_the_configured_database_is_the_default(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+    database: Database, monkeypatch: pytest.MonkeyPatch, variable: str, role: Role
 ) -> None:
-    monkeypatch.setenv("LIGHTFAST_DATABASE_URL", database.url("migrator"))
+    monkeypatch.setenv(variable, database.url(role))
     monkeypatch.setattr(analyst_connection, "_default", None)
     assert lf.query("SELECT current_user::text AS who")["who"][0] == "lightfast_analyst"
     opened = analyst_connection.default_connection()
@@ -179,6 +184,16 @@ def test_the_configured_database_is_the_default(
 def test_address_and_home_exclude_each_other(tmp_path: Path) -> None:
     with pytest.raises(lf.ReadError, match="not both"):
         lf.connect("postgresql://localhost/x", tmp_path)
+
+
+@pytest.mark.parametrize("address", ["localhost password=hunter2", "postgresql://a:hunter2@x:y/d"])
+def test_a_wrong_address_is_refused_without_its_password(address: str) -> None:
+    with pytest.raises(
+        lf.ReadError, match=r"address must be .*postgresql://USER:PASSWORD"
+    ) as wrong:
+        lf.connect(address)
+    assert "hunter2" not in str(wrong.value)
+    assert wrong.value.__context__ is None
 
 
 def test_a_database_without_the_schema_is_refused(database: Database) -> None:

@@ -7,9 +7,11 @@ from datetime import date
 from typing import Any
 
 import pandas as pd
+import psycopg
 import pytest
 
 import lightfast_pipelines.read as lf
+from lightfast_pipelines.store.database import Database
 from tests.read.conftest import WORKSPACE
 
 
@@ -78,6 +80,24 @@ def test_a_column_of_a_frame_is_a_condition(story: lf.AnalystConnection) -> None
 def test_only_the_columns_that_are_named_come_in_their_order(story: lf.AnalystConnection) -> None:
     frame = lf.table("observations", columns=["title", "occurred_at"], on=story)
     assert list(frame.columns) == ["title", "occurred_at"]
+
+
+def test_a_column_that_is_not_named_is_not_computed(
+    memory: lf.AnalystConnection, database: Database
+) -> None:
+    """In the views a time or a list may cost a look-up for each row."""
+    with database.connect("migrator") as owner:
+        owner.execute(
+            """
+            CREATE VIEW lightfast.costly AS
+            SELECT n AS key, now() + interval '1 day' / (n - n) AS at FROM generate_series(1, 2) n
+            """
+        )
+        owner.execute("GRANT SELECT ON lightfast.costly TO lightfast_analyst")
+    assert lf.table("costly", columns=["key"], on=memory)["key"].tolist() == [1, 2]
+    for asked in ({}, {"columns": ["at"]}, {"columns": ["key"], "since": "1 day"}):
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            lf.table("costly", on=memory, **asked)
 
 
 def test_every_table_and_view_can_be_read(story: lf.AnalystConnection) -> None:
