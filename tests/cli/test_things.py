@@ -158,14 +158,17 @@ def test_a_thing_of_two_workspaces_asks_for_the_workspace(lightfast: Lightfast) 
     assert "nothing is known" in lightfast("chain", "#7", "-w", "empty", exits=1).stderr
 
 
-def test_what_was_only_mentioned_gives_way_to_what_arrived(lightfast: Lightfast) -> None:
+def test_what_was_only_mentioned_is_found_and_a_name_that_two_claim_is_told_apart(
+    lightfast: Lightfast,
+) -> None:
     with lightfast.database.connect() as conn:
         linked(conn, "shop", ("github", "1"), ("linear", "team-1"))
-        receive(conn, [delivery("pull_request", github.pull_request(body="Part of #8"))])
-        receive(conn, [provider_delivery("linear", "Issue", linear.issue(number=8))])
+        body = "Part of #8 and of ENG-8"
+        receive(conn, [delivery("pull_request", github.pull_request(body=body))])
+        issues = [linear.issue(number=8, id=issue_id) for issue_id in ("one", "two")]
+        receive(conn, [provider_delivery("linear", "Issue", issue) for issue in issues])
         capture_all(conn)
         conn.commit()
     [stub] = _found(lightfast.database, "#8")
     assert stub.is_stub
-    [issue] = _found(lightfast.database, "ENG-8")
-    assert not issue.is_stub
+    assert _keys(lightfast.database, "ENG-8") == ["linear:issue:one", "linear:issue:two"]

@@ -10,7 +10,10 @@ import pytest
 from lightfast_pipelines.cli.timeline import lines_by_day
 from lightfast_pipelines.cli.wording import told as words_of
 from lightfast_pipelines.store.timeline import Cursor, Event, read_cursor
+from tests.capture.deliveries import capture_all, delivery, receive
+from tests.capture.provider_deliveries import linked
 from tests.cli.conftest import STORY, Lightfast
+from tests.providers.github import payloads as github
 
 PULL = f"github:pr:{STORY.shop.id}#51"
 ALWAYS = ("--since", "2020-01-01")
@@ -113,6 +116,19 @@ def test_a_cut_list_says_so_and_an_empty_one_says_when_there_was_something(
 @pytest.mark.parametrize("text", ["yesterday's", "2026-05-19T23:30:00Z", "2026-05-19/abc", "/"])
 def test_what_is_no_cursor_is_wrong_usage(told: Lightfast, text: str) -> None:
     assert "is not a cursor" in " ".join(told("timeline", "--before", text, exits=2).stderr.split())
+
+
+def test_a_deleted_event_does_not_take_the_place_of_another(lightfast: Lightfast) -> None:
+    with lightfast.database.connect() as conn:
+        linked(conn, "shop", ("github", "1"))
+        for number, action in ((7, "opened"), (8, "opened"), (8, "deleted")):
+            at = f"2024-05-0{number - 6}T10:00:00Z"
+            receive(conn, [delivery("issues", github.issue(action, number, created_at=at))])
+        capture_all(conn)
+        conn.commit()
+    page = lightfast.json("timeline", "--limit", "1")
+    assert [event["key"] for event in page["events"]] == ["github:issue:1#7"]
+    assert page["before"] is None
 
 
 def test_several_workspaces_ask_which_one(lightfast: Lightfast) -> None:
