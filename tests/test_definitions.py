@@ -198,7 +198,7 @@ def test_jobs_schedules_and_sensors_are_these_and_have_descriptions() -> None:
         "summaries_when_due": ("summaries", "3-59/15 * * * *"),
         "layers_when_due": ("layers", "10-59/15 * * * *"),
         "index_when_due": ("index", "50 * * * *"),
-        "repository_documents_when_due": ("repository_documents", "* * * * *"),
+        "repository_documents_when_due": ("repository_documents", "*/2 * * * *"),
         "compare_index": ("index_comparison", "45 * * * *"),
         "hourly_liveness": ("liveness", "40 * * * *"),
         "waiting_when_changed": ("waiting", "*/10 * * * *"),

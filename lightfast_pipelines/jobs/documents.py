@@ -31,7 +31,7 @@ documents, documents_when_due = job_with_schedule(
     documents_asset.ASSET,
     description="Fetches the documents of repositories that were pushed to, and makes them searchable.",
     max_runtime=timedelta(hours=2),
-    cron="* * * * *",
-    when="Every minute, and only while a repository with a credential waits to be looked at.",
+    cron="*/2 * * * *",
+    when="Every two minutes, and only while a repository with a credential waits to be looked at.",
     due=_due,
 )

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from lightfast_pipelines.documents.looks import DocumentRun, look_at_all
 from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
+from lightfast_pipelines.inbox.requeue import rebuild
 from lightfast_pipelines.inbox.workspace_removal import remove_workspace
 from lightfast_pipelines.store import documents as stored_documents
 from lightfast_pipelines.store.linked_resources import find_integration, set_active, set_sync_config
+from tests.capture.deliveries import capture_all
 from tests.documents.looked_at import CONFIG, Library
 from tests.servers.serving import Fault
 
@@ -212,3 +215,34 @@ def test_a_change_list_that_is_too_heavy_is_asked_for_in_halves(shop: Library) -
         ("docs/b.md", commit.sha),
     ]
     assert shop.served.count("POST /graphql") == 3
+
+
+def test_a_rebuild_keeps_documents_and_looks_once_without_fetching_any(shop: Library) -> None:
+    shop.push(dict(GUIDE))
+    shop.look()
+    before = shop.stored()
+    with shop.database.connect("migrator") as conn:
+        rebuild(conn)
+        conn.commit()
+    with shop.database.connect("pipeline") as conn:
+        capture_all(conn)
+    assert (shop.stored(), len(shop.waiting())) == (before, 1)
+    report = shop.look()
+    assert (report.fetched, report.gone, shop.stored(), shop.waiting()) == (0, 0, before, [])
+
+
+def test_a_look_that_waits_too_long_for_a_rate_limit_is_put_off(shop: Library) -> None:
+    shop.push(dict(GUIDE))
+    limited = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "4102444800"}
+    shop.served.faults.append(Fault("/git/trees/", times=100, status=403, headers=limited))
+    ticks = iter(range(0, 100_000, 100))
+    run = DocumentRun(
+        shop.database,
+        shop.apis(),
+        WordLlamaEmbedder(),
+        "test",
+        monotonic=lambda: float(next(ticks)),
+    )
+    [report] = look_at_all(run)
+    assert report.error == "the rate limit is used up for more than 300 seconds"
+    assert shop.waiting() == [("a push", 1, report.error)]

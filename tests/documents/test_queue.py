@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from lightfast_pipelines.providers.api_contract import LinkedResource
+from lightfast_pipelines.providers.github.api import commits
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.document_queue import (
     QueuedLook,
@@ -68,6 +70,11 @@ def test_a_push_onto_the_default_branch_queues_every_workspace_that_links_the_re
         ("push", github.push(ref="refs/tags/v1"), False),
         ("push", github.push([], after=github.NOBODY), True),
         ("push", github.push([], after=github.sha("rewound"), forced=True), True),
+        (
+            "push",
+            {**github.push(ref="refs/heads/topic"), "repository": {"id": 1, "name": "shop"}},
+            True,
+        ),
         ("issues", github.issue("opened", 5), False),
         (
             "repository",
@@ -90,7 +97,16 @@ def test_a_push_onto_the_default_branch_queues_every_workspace_that_links_the_re
             False,
         ),
     ],
-    ids=["topic", "tag", "deleted", "forced", "issue", "other default branch", "description"],
+    ids=[
+        "topic",
+        "tag",
+        "deleted",
+        "forced",
+        "no default branch",
+        "issue",
+        "other default branch",
+        "description",
+    ],
 )
 def test_only_what_moves_the_files_of_the_default_branch_counts(
     conn: Connection, event: str, payload: dict[str, Any], is_queued: bool
@@ -165,3 +181,16 @@ def test_an_integration_that_is_removed_loses_its_documents_and_its_row(conn: Co
     conn.commit()
     assert queued(conn) == []
     assert one(conn, "SELECT count(*) FROM lightfast.documents") == 0
+
+
+def test_a_commit_that_is_read_from_the_history_counts_as_a_push(conn: Connection) -> None:
+    workspace = workspace_with(conn, "shop", 1)
+    place = LinkedResource("github", "1", "acme/shop", {"default_branch": "main"})
+    who = {"name": "Ada", "email": "ada@acme.test", "date": "2024-05-02T10:00:00Z"}
+    item = {"sha": "c" * 40, "html_url": "https://github.com/acme/shop/commit/c", "author": None}
+    item |= {"commit": {"message": "Say it", "author": who, "committer": who}, "committer": None}
+    [record] = commits.records(place, {**item, "parents": []})
+    read = delivery(record.event_type, record.payload, "read", org_id="default", source="backfill")
+    receive(conn, [read])
+    capture_all(conn)
+    assert queued(conn) == [(workspace.slug, 1)]

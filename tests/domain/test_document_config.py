@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,8 @@ from lightfast_pipelines.domain.document_config import (
 )
 from lightfast_pipelines.domain.document_patterns import DocumentPatterns
 
+OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
+
 
 def mistake(content: bytes) -> str:
     with pytest.raises(ConfigError) as raised:
@@ -25,6 +29,19 @@ def test_it_names_what_is_included_and_excluded() -> None:
     content = b"\xef\xbb\xbf# Ours\nversion: 1\ninclude:\n  - 'docs/**'\n  - '*.md'\nexclude: [docs/old]\n"
     assert parse_config(content) == DocumentPatterns(("docs/**", "*.md"), ("docs/old",))
     assert parse_config(b'include: ["a.md"]') == DocumentPatterns(("a.md",))
+
+
+def test_the_example_in_the_documentation_is_valid_and_names_what_it_says() -> None:
+    [example] = re.findall(
+        r"```yaml\n(include:.*?|# As in .*?)```", OPERATIONS.read_text(), re.DOTALL
+    )
+    patterns = parse_config(example.encode())
+    paths = ["docs/a/b.md", "docs/archive/b.md", "README.md", "web/README.md", "lib/x/y.rst"]
+    assert [path for path in paths if patterns.holds(path)] == [
+        "docs/a/b.md",
+        "README.md",
+        "lib/x/y.rst",
+    ]
 
 
 @pytest.mark.parametrize(
