@@ -187,9 +187,15 @@ def test_a_commit_that_is_read_from_the_history_counts_as_a_push(conn: Connectio
     workspace = workspace_with(conn, "shop", 1)
     place = LinkedResource("github", "1", "acme/shop", {"default_branch": "main"})
     who = {"name": "Ada", "email": "ada@acme.test", "date": "2024-05-02T10:00:00Z"}
-    item = {"sha": "c" * 40, "html_url": "https://github.com/acme/shop/commit/c", "author": None}
-    item |= {"commit": {"message": "Say it", "author": who, "committer": who}, "committer": None}
-    [record] = commits.records(place, {**item, "parents": []})
+    item: dict[str, Any] = {
+        "sha": "c" * 40,
+        "html_url": "https://github.com/acme/shop/commit/c",
+        "commit": {"message": "Say it", "author": who, "committer": who},
+        "author": None,
+        "committer": None,
+        "parents": [],
+    }
+    [record] = commits.records(place, item)
     read = delivery(record.event_type, record.payload, "read", org_id="default", source="backfill")
     receive(conn, [read])
     capture_all(conn)
