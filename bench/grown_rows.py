@@ -24,7 +24,7 @@ TABLES = (
     *("actors", "actor_identities", "doubtful_identities", "actor_profiles", "place_names"),
     *("observation_facts", "observation_sources", "identity_mentions", "observation_vectors"),
     *("entities", "entity_aliases", "entity_stubs", "entity_lookups", "observation_entities"),
-    *("candidate_mentions", "relationships", "relationship_sources"),
+    *("candidate_mentions", "relationships", "relationship_sources", "commit_parents"),
     *("state_changes", "temporal_states", "clusters", "cluster_members", "cluster_log"),
     *("occurrences", "occurrence_counts", "memory_vectors"),
 )
@@ -334,6 +334,8 @@ def _thing(seed: Seed, x: str) -> str:
 _COLUMNS: dict[tuple[str, str], Rule | str] = {
     ("", "org_id"): "CASE WHEN {x} = '{org}' THEN c.org_id ELSE {x} END",
     ("", "cluster_id"): "n.new_id",
+    ("commit_parents", "commit"): f"translate({{x}}, '{HEX}', c.hex_digits)",
+    ("commit_parents", "parent"): f"translate({{x}}, '{HEX}', c.hex_digits)",
     ("", "actor_id"): "a.new_id",
     ("", "url"): Seed.text,
     ("", "stated_url"): Seed.text,

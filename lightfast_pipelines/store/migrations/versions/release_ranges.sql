@@ -42,24 +42,35 @@ COMMENT ON FUNCTION lightfast.release_commit(bigint, text) IS
 
 CREATE FUNCTION lightfast.release_before(workspace_id bigint, release text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  repository text := 'github:release:' || split_part($2, ':', 3);
+  this record;
+  earlier record;
 BEGIN
-  RETURN (
-    SELECT earlier.key
-    FROM lightfast.releases this
-    -- Of the same repository: their keys begin with its id.
-    JOIN lightfast.releases earlier
-      ON earlier.workspace_id = this.workspace_id
-      AND earlier.key >= 'github:release:' || split_part($2, ':', 3) || ':'
-      AND earlier.key < 'github:release:' || split_part($2, ':', 3) || ';'
-    WHERE this.workspace_id = $1 AND this.key = $2
-      AND earlier.published_at < coalesce(this.published_at, 'infinity')
-      AND lightfast.version_line(earlier.version) = lightfast.version_line(this.version)
+  SELECT r.published_at, r.is_prerelease, lightfast.version_numbers(r.version) AS numbers,
+         lightfast.version_line(r.version) AS line
+  INTO this FROM lightfast.releases r WHERE r.workspace_id = $1 AND r.key = $2;
+  FOR earlier IN
+    SELECT e.key
+    FROM lightfast.entities e
+    JOIN lightfast.temporal_states s
+      ON s.workspace_id = e.workspace_id AND s.entity_id = e.key AND s.state_type = 'status' AND s.is_current
+    CROSS JOIN LATERAL (SELECT substr(e.key, length(repository) + 2) AS tag) v
+    CROSS JOIN LATERAL (SELECT lightfast.version_numbers(v.tag) AS numbers OFFSET 0) n
+    WHERE e.workspace_id = $1 AND e.key > repository || ':' AND e.key < repository || ';'
+      AND s.state_value = 'published' AND s.valid_from < coalesce(this.published_at, 'infinity')
       -- A fix of an older line may be published later than the newer line's release.
-      AND (lightfast.version_numbers(earlier.version) <= lightfast.version_numbers(this.version)
-           OR lightfast.version_numbers(this.version) IS NULL)
-      AND (this.is_prerelease OR NOT earlier.is_prerelease)
-    ORDER BY lightfast.version_numbers(earlier.version) DESC NULLS LAST, earlier.published_at DESC
-    LIMIT 1);
+      AND (n.numbers <= this.numbers OR this.numbers IS NULL)
+      AND lightfast.version_line(v.tag) = this.line
+    ORDER BY n.numbers DESC NULLS LAST, s.valid_from DESC
+  LOOP
+    IF this.is_prerelease OR EXISTS (
+      SELECT FROM lightfast.releases r
+      WHERE r.workspace_id = $1 AND r.key = earlier.key AND NOT r.is_prerelease) THEN
+      RETURN earlier.key;
+    END IF;
+  END LOOP;
+  RETURN NULL;
 END
 $$;
 COMMENT ON FUNCTION lightfast.release_before(bigint, text) IS
@@ -196,7 +207,16 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT pull.id
     FROM lightfast.observation_facts f
     JOIN lightfast.entities pull ON pull.workspace_id = f.workspace_id AND pull.key = f.subject_key
-    WHERE f.workspace_id = $1 AND f.source_type = 'pull-request.merged'
+    WHERE f.workspace_id = $1 AND f.source = 'github' AND f.source_type = 'pull-request.merged'
+      AND f.occurred_at > $3 AND f.occurred_at <= $4
+      -- Of the branch's repository.
+      AND starts_with(f.subject_key, 'github:pr:' || split_part(
+        (SELECT branch.key FROM lightfast.entities branch WHERE branch.id = $2), ':', 3) || '#')
+  ), written AS MATERIALIZED (
+    SELECT commit.id, commit.key
+    FROM lightfast.observation_facts f
+    JOIN lightfast.entities commit ON commit.workspace_id = f.workspace_id AND commit.key = f.subject_key
+    WHERE f.workspace_id = $1 AND f.source = 'github' AND f.source_type = 'commit.pushed'
       AND f.occurred_at > $3 AND f.occurred_at <= $4
   )
   -- A commit of a pull request came with its merge, whenever it was written.
@@ -208,19 +228,19 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     ON o.workspace_id = $1 AND o.subject_id = commit.id AND o.object_id = $2 AND o.type = 'on_branch'
   WHERE commit.category = 'commit'
   UNION
-  SELECT substr(f.subject_key, length('github:commit:') + 1)
-  FROM lightfast.observation_facts f
-  JOIN lightfast.entities commit ON commit.workspace_id = f.workspace_id AND commit.key = f.subject_key
-  JOIN lightfast.relationships o
-    ON o.workspace_id = $1 AND o.subject_id = commit.id AND o.object_id = $2 AND o.type = 'on_branch'
-  WHERE f.workspace_id = $1 AND f.source_type = 'commit.pushed'
-    AND f.occurred_at > $3 AND f.occurred_at <= $4
-    AND NOT EXISTS (
-      SELECT FROM lightfast.relationships r
-      JOIN lightfast.entities pull ON pull.id = r.subject_id AND pull.category = 'pull_request'
-      JOIN lightfast.temporal_states s
-        ON s.workspace_id = $1 AND s.entity_id = pull.key AND s.state_type = 'status' AND s.is_current
-      WHERE r.object_id = commit.id AND r.type IN ('contains', 'merges_as') AND s.state_value = 'merged')
+  SELECT substr(c.key, length('github:commit:') + 1)
+  FROM written c
+  -- OFFSET 0: one look-up for each, as a branch has more commits with every year.
+  WHERE EXISTS (
+    SELECT FROM lightfast.relationships o
+    WHERE o.workspace_id = $1 AND o.subject_id = c.id AND o.object_id = $2 AND o.type = 'on_branch'
+    OFFSET 0)
+  AND NOT EXISTS (
+    SELECT FROM lightfast.relationships r
+    JOIN lightfast.entities pull ON pull.id = r.subject_id AND pull.category = 'pull_request'
+    JOIN lightfast.temporal_states s
+      ON s.workspace_id = $1 AND s.entity_id = pull.key AND s.state_type = 'status' AND s.is_current
+    WHERE r.object_id = c.id AND r.type IN ('contains', 'merges_as') AND s.state_value = 'merged')
 $$;
 COMMENT ON FUNCTION lightfast.commits_on_branch(bigint, bigint, timestamptz, timestamptz) IS
   'Ids of the commits that came onto a branch (entities.id) in a time: with a pull request merged then, or written then without one.';
