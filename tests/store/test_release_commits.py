@@ -196,14 +196,13 @@ def test_where_parents_are_not_known_the_window_between_the_tags_counts(
     merged = github.pull_request(
         "closed", 7, merged=True, merge_sha=merge["id"], at=at(8), created_at=at(2)
     )
-    lost = {"before": github.sha("lost")}
     receive(
         conn,
         [
             delivery("push", github.push([one], before=github.sha("elsewhere"))),
             tag("v1.0.0", one["id"], 4),
             published("v1.0.0", 4),
-            delivery("push", github.push([two], **lost)),
+            delivery("push", github.push([two], before=github.sha("lost"))),
             delivery("pull_request", opened),
             delivery("pull_request", merged),
             delivery("push", github.push([early, merge], before=github.sha("also lost"))),
