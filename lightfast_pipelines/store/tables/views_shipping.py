@@ -14,6 +14,7 @@ from lightfast_pipelines.store.tables.view_columns import (
     view,
 )
 
+_LEVELS = ("fatal", "error", "warning", "info", "debug", "sample")
 _STATUSES = (
     *("building", "waiting", "blocked", "succeeded", "failed", "canceled"),
     *("promoted", "rolled_back", "inactive"),
@@ -125,7 +126,7 @@ errors = view(
     maybe("error_type", Text, "Type of the exception."),
     maybe("culprit", Text, "Where it happens, in Sentry's words."),
     maybe("project", Text, "Sentry's project."),
-    maybe("level", Text, "`error`, `fatal`, `warning`, ..."),
+    of_values("level", "How bad it is, in Sentry's words.", _LEVELS, nullable=True),
     of_values("status", "How it is now.", ("archived", "ignored", "resolved", "unresolved")),
     column("is_open", Boolean, "Whether it is unresolved."),
     *person("assignee", "Who is to look after it."),
@@ -161,8 +162,11 @@ incidents = view(
     key("Key of the alert; it has a row for each incident."),
     maybe("name", Text, "Name of the alert."),
     of_values("kind", "Alert of a metric, or of an event of an error.", ("event", "metric")),
-    maybe(
-        "level", Text, "Worst level of a metric (critical, warning, open), or level of the error."
+    of_values(
+        "level",
+        "Worst level of a metric (critical, warning, open), or level of the error.",
+        ("critical", "open", *_LEVELS),
+        nullable=True,
     ),
     column("started_at", TIME, "When it began."),
     maybe(
