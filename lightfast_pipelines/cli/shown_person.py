@@ -97,8 +97,8 @@ def _print_person(person: ShownPerson) -> None:
         zone = f", probably in {details.time_zone}" if details.time_zone else ""
         print_field("active", f"{count}, the last {moment_of(details.last_active_at)}Z{zone}")
     if details.expertise:
-        # Labels of several repositories may have one name.
-        areas = dict.fromkeys(each.name for each in details.expertise)
+        # Labels of several repositories may have one name, and the root of a repository has none.
+        areas = dict.fromkeys(each.name for each in details.expertise if each.name != ".")
         print_field("works on", _some(list(areas), _MOST_AREAS))
     if details.contributions:
         shares = (

@@ -55,7 +55,7 @@ def timeline(  # noqa: PLR0913, PLR0917 - options, each passed by name
     kind: Annotated[
         str | None,
         typer.Option(
-            "--type", help="Only these types: 'pull-request.*', '*.failed', release.published."
+            "--type", help="Only these types: 'pull-request.*', '*.merged', release.published."
         ),
     ] = None,
     limit: Annotated[
@@ -154,11 +154,14 @@ def _types(conn: Connection, place: Workspace, pattern: str) -> list[str]:
 
     fitting, known = types_like(conn, place.id, pattern)
     if not fitting:
-        things = sorted({f"'{name.partition('.')[0]}.*'" for name in known})
-        more = f", and {len(things) - _LISTED_TYPES} more" if len(things) > _LISTED_TYPES else ""
+        thing = pattern.lower().partition(".")[0]
+        names = [name for name in known if name.partition(".")[0] == thing] or sorted(
+            {f"'{name.partition('.')[0]}.*'" for name in known}
+        )
+        more = f", and {len(names) - _LISTED_TYPES} more" if len(names) > _LISTED_TYPES else ""
         raise Failure(
             f"no type of event in {place.slug} fits {pattern!r}; there are: "
-            f"{', '.join(things[:_LISTED_TYPES]) or 'none'}{more}"
+            f"{', '.join(names[:_LISTED_TYPES]) or 'none'}{more}"
         )
     return fitting
 

@@ -100,6 +100,8 @@ def test_a_type_is_a_pattern_and_an_unknown_one_says_what_there_is(told: Lightfa
     stderr = told("timeline", "--type", "nothing.*", exits=1).stderr
     assert "'nothing.*'" in stderr
     assert "'attachment.*'" in stderr
+    stderr = told("timeline", "--type", "release.gone", exits=1).stderr
+    assert "there are: release.published" in stderr
 
 
 def test_a_cut_list_says_so_and_an_empty_one_says_when_there_was_something(
