@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from lightfast_pipelines.cli.pages import data_dictionary
 from lightfast_pipelines.store import migrations
-from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.tables import view_metadata
 from tests.capture.deliveries import NOW, capture_all, delivery, receive, rows, workspace_with
 from tests.providers.github import payloads as github
@@ -121,3 +124,67 @@ def test_what_is_superseded_never_shows_among_current_states(conn: Connection) -
         WHERE state_value = 'open' AND valid_to IS NULL
         """,
     ) == [(2,)]
+
+
+def test_a_view_reads_only_the_tables_that_a_question_needs(conn: Connection) -> None:
+    """The planner drops a join on a unique key; one on another key would be made for every question."""
+    needed = {
+        "SELECT title FROM lightfast.changes WHERE workspace_id = 1": {"observation_facts"},
+        "SELECT key FROM lightfast.pull_requests WHERE status = 'open'": {
+            "observation_facts",
+            "temporal_states",
+        },
+        "SELECT key FROM lightfast.issues WHERE is_open": {"observation_facts", "temporal_states"},
+        "SELECT verdict FROM lightfast.reviews": {"observation_facts"},
+        "SELECT path FROM lightfast.file_changes": {
+            "entities",
+            "observation_entities",
+            "observation_facts",
+        },
+    }
+    for question, tables in needed.items():
+        plan = rows(conn, f"EXPLAIN (FORMAT json) {question}")[0][0]
+        assert set(_values(plan, "Relation Name")) == tables, question
+
+
+def _values(plan: Any, name: str) -> Iterator[str]:
+    """The values of this name anywhere in a plan."""
+    if isinstance(plan, dict):
+        if name in plan:
+            yield plan[name]
+        plan = list(plan.values())
+    for part in plan if isinstance(plan, list) else ():
+        yield from _values(part, name)
+
+
+_BY_INDEX = {
+    "SELECT title FROM changes WHERE workspace = 'shop' ORDER BY occurred_at DESC LIMIT 20": (
+        "ix_observation_facts_time"
+    ),
+    "SELECT key FROM current_states WHERE workspace = 'shop' ORDER BY since DESC LIMIT 20": (
+        "ix_temporal_states_time"
+    ),
+    "SELECT key FROM pull_requests WHERE merged_at > '2024-05-01'": "ix_temporal_states_merged",
+    "SELECT key FROM pull_requests WHERE closed_at > '2024-05-01'": "ix_temporal_states_closed",
+    "SELECT key FROM issues WHERE closed_at > '2024-05-01'": "ix_temporal_states_closed",
+    "SELECT key FROM pull_requests WHERE number = 51": "ix_temporal_states_number",
+    "SELECT key FROM pull_requests ORDER BY created_at DESC LIMIT 20": (
+        "ix_observation_facts_written"
+    ),
+    "SELECT key FROM issues WHERE identifier = 'CHK-12'": "ix_entities_identifier",
+    "SELECT verdict FROM reviews ORDER BY submitted_at DESC LIMIT 20": "ix_observation_facts_reviews",
+    "SELECT title FROM file_changes WHERE path = 'web/pay.ts'": "ix_entities_path",
+    "SELECT title FROM file_changes WHERE path LIKE 'web/%%'": "ix_entities_path",
+    "SELECT title FROM changes WHERE author = 'Ada'": "ix_lightfast_actors_display_name",
+}
+
+
+@pytest.mark.parametrize(("question", "index"), list(_BY_INDEX.items()))
+def test_what_analysts_ask_about_can_be_found_by_index(
+    database: Database, question: str, index: str
+) -> None:
+    """Empty tables are read whole unless that is forbidden: then a plan uses what indexes there are."""
+    with database.connect("analyst", autocommit=True) as conn:
+        conn.execute("SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off")
+        plan = rows(conn, f"EXPLAIN (FORMAT json) {question}")[0][0]
+    assert index in set(_values(plan, "Index Name"))
