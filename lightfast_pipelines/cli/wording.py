@@ -24,7 +24,7 @@ def told(title: str, kind: str, key: str, name: str | None) -> tuple[str, str]:
         if match
         else (kind.replace(".", " ").replace("-", " "), title)
     )
-    what = what.lower().replace("pr ", "PR ", 1 if what.startswith("PR ") else 0)
+    what = f"PR {what[3:].lower()}" if what.startswith("PR ") else what.lower()
     text, name = on_one_line(text).strip(), on_one_line(name or "")
     if key.startswith(_COMMIT):
         return what, f"{key.removeprefix(_COMMIT)[:_SHORT_SHA]} {text}"

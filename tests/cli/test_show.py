@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
+import pytest
+
+from lightfast_pipelines.store import thing_details
 from tests.capture.deliveries import capture_all, delivery, receive
 from tests.capture.provider_deliveries import linked
 from tests.cli.conftest import STORY, Lightfast
@@ -129,10 +131,8 @@ def test_a_deleted_thing_says_so_and_shows_no_text_of_it(lightfast: Lightfast) -
 
 
 def test_edges_of_a_thing_with_many_are_counted_up_to_a_bound(
-    lightfast: Lightfast, file_of: Callable[[Sequence[dict[str, Any]]], str], monkeypatch: Any
+    lightfast: Lightfast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lightfast_pipelines.store import thing_details
-
     monkeypatch.setattr(thing_details, "MOST_READ", 3)
     _captured(
         lightfast,
