@@ -240,8 +240,8 @@ class Look:
             self._conn,
             "documents.read",
             self._actor,
-            f"{report.fetched:,} documents of {self._name} were read at {report.commit_sha}, and "
-            f"{report.gone:,} are gone",
+            f"documents of {self._name} at {report.commit_sha}: {report.fetched:,} fetched, "
+            f"{report.gone:,} gone",
             org_id=source.org_id,
             workspace_id=source.workspace_id,
             provider=source.provider,

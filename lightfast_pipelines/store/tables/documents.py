@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pgvector.sqlalchemy import HALFVEC
-from sqlalchemy import Index, Integer, Table, Text, UniqueConstraint, text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Computed, Index, Integer, Table, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
 
 from lightfast_pipelines.store.tables.columns import (
     KEY,
@@ -92,12 +92,15 @@ document_chunks = Table(
     column("tokens", Integer, "About how many tokens it has."),
     column("model", Text, "Embedding model; its name holds the dimensions."),
     column("vector", HALFVEC(), "Unit vector of headings and text, or zeros without words."),
+    # Stored, as a search ranks every match: making it again takes 0.4 ms each.
+    column(
+        "words",
+        TSVECTOR,
+        "Its words, for `documents_with`.",
+        Computed("to_tsvector('english', \"text\")", persisted=True),
+    ),
     # A search by meaning reads one workspace and model; one by words reads the matches.
     Index("ix_document_chunks_workspace", "workspace_id", "model"),
-    Index(
-        "ix_document_chunks_words",
-        text("to_tsvector('english', \"text\")"),
-        postgresql_using="gin",
-    ),
+    Index("ix_document_chunks_words", "words", postgresql_using="gin"),
     comment="A part of a document: a section, or a piece of a long one.",
 )

@@ -10,13 +10,16 @@ RETURNS TABLE (
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT d.repository, d.path, d.title, c.heading_path, c.text,
          d.url || '?plain=1#L' || c.first_line || '-L' || c.last_line, c.first_line, c.last_line,
-         d.changed_at, d.changed_by, d.commit_sha,
-         ts_rank(to_tsvector('english', c.text), asked.query) AS rank
-  FROM (SELECT websearch_to_tsquery('english', $2) AS query) asked
-  JOIN lightfast.document_chunks c
-    ON c.workspace_id = (SELECT lightfast.workspace_named($1)) AND to_tsvector('english', c.text) @@ asked.query
+         d.changed_at, d.changed_by, d.commit_sha, c.rank
+  FROM (
+    SELECT m.*, ts_rank(m.words, asked.query) AS rank
+    FROM (SELECT websearch_to_tsquery('english', $2) AS query) asked
+    JOIN lightfast.document_chunks m
+      ON m.workspace_id = (SELECT lightfast.workspace_named($1)) AND m.words @@ asked.query
+    ORDER BY rank DESC, m.document_id, m.position LIMIT $3
+  ) c
   JOIN lightfast.documents d ON d.id = c.document_id
-  ORDER BY rank DESC, d.path, c.position LIMIT $3
+  ORDER BY c.rank DESC, d.path, c.position
 $$;
 COMMENT ON FUNCTION lightfast.documents_with(text, text, integer) IS
   'Parts of a workspace''s documents that hold these words (as in a web search: "a phrase", or, -without), the best first. The workspace is a slug, or organisation/slug.';
