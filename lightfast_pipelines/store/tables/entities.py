@@ -54,6 +54,14 @@ entities = Table(
     UniqueConstraint("workspace_id", "key"),
     # With the time, so that the latest deployments or errors are found at once.
     Index("ix_entities_category", "workspace_id", "category", "first_seen_at"),
+    # The latest of a workspace are found although it is named by its slug: the planner sorts the rows of one
+    # that it does not know yet.
+    Index(
+        "ix_entities_latest",
+        "category",
+        "first_seen_at",
+        postgresql_where=text("category in ('deployment', 'issue') and not is_stub"),
+    ),
     # Counted by kind and age.
     Index("ix_entities_stubs", "key", "first_seen_at", postgresql_where=text("is_stub")),
     # Files by path, issues by identifier (`#41`, `CHK-12`).

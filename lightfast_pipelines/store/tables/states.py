@@ -107,7 +107,8 @@ temporal_states = Table(
     Index(
         "ix_temporal_states_live",
         "workspace_id",
-        "state_value",
+        # As keys are compared.
+        text('state_value COLLATE "C"'),
         "valid_from",
         postgresql_where=text("state_type like 'live_deployment:%' and superseded_at is null"),
     ),

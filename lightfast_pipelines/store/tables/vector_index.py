@@ -52,6 +52,13 @@ memory_vectors = Table(
     column("rule_version", Integer, "Version of the rules that made it."),
     column("made_at", TIME, "When it was last made.", server_default=NOW),
     Index("ix_memory_vectors_rule_version", "rule_version"),
+    Index(
+        "ix_memory_vectors_latest",
+        "workspace_id",
+        "kind",
+        "occurred_at",
+        postgresql_where=text("layer = 'entities'"),
+    ),
     comment="The vector of a cluster (its centroid), a person (the mean of their work) or an entity.",
 )
 
