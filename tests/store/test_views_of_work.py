@@ -145,6 +145,22 @@ def test_an_issue_that_moved_to_another_repository_is_there_alone(shop: Connecti
     ) == [("#9", "acme/docs", "open", CREATED)]
 
 
+def test_a_closed_issue_that_moved_is_counted_once(shop: Connection) -> None:
+    old, new = ("acme/shop", 1, 5), ("acme/docs", 2, 9)
+    arrived = moved("issue", "opened", old, new, LATER)
+    arrived["issue"]["state"] = "closed"
+    _tell(
+        shop,
+        ("issues", github.issue()),
+        ("issues", github.issue("closed")),
+        ("issues", moved("issue", "transferred", old, new, LATER)),
+        ("issues", arrived),
+    )
+    assert rows(shop, "SELECT identifier, repository FROM lightfast.issues") == [
+        ("#9", "acme/docs")
+    ]
+
+
 def test_a_deleted_issue_is_in_no_view(shop: Connection) -> None:
     _tell(
         shop,

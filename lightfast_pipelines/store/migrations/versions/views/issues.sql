@@ -71,4 +71,10 @@ LEFT JOIN lightfast.actor_identities closing
                        THEN s.changed_by_identity_id END
 LEFT JOIN lightfast.actors closer ON closer.id = closing.actor_id
 WHERE s.is_current AND s.state_type = 'status' AND s.entity_type = 'issue' AND NOT f.is_deleted
-  AND f.written_at IS NOT NULL AND s.entity_id NOT LIKE 'sentry:%' AND s.state_metadata->>'reason' IS DISTINCT FROM 'transferred';
+  AND f.written_at IS NOT NULL AND s.entity_id NOT LIKE 'sentry:%'
+  -- Moving an issue closes it here. One that was closed before keeps that reason, so the move itself counts.
+  AND NOT (s.state_value = 'closed' AND EXISTS (
+    SELECT FROM lightfast.entities here
+    JOIN lightfast.relationships r ON r.subject_id = here.id AND r.type = 'moved_to'
+    WHERE here.workspace_id = s.workspace_id AND here.key = s.entity_id
+      AND r.last_seen_at >= s.valid_from));
