@@ -20,6 +20,7 @@ from lightfast_pipelines.domain.document_chunks import (
     UnreadableDocumentError,
     chunk_document,
 )
+from lightfast_pipelines.domain.secrets.masking import mask_text
 from lightfast_pipelines.embedding.embedder import Embedder
 from lightfast_pipelines.embedding.pgvector import literal
 from lightfast_pipelines.providers.files_contract import BranchHead, FileChange, TreeEntry
@@ -159,7 +160,7 @@ class Look:
             commit_key=change.commit_key,
             blob_sha=entry.sha,
             changed_at=change.changed_at,
-            changed_by=(change.changed_by or "").replace("\0", "") or None,
+            changed_by=mask_text((change.changed_by or "").replace("\0", "")) or None,
             size=entry.size,
             skipped=skipped,
         )

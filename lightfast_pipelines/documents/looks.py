@@ -26,8 +26,8 @@ from lightfast_pipelines.store.sources import Source, find_sources
 
 _log = logging.getLogger(__name__)
 
-# An answer of another form than the API's.
-_UNREADABLE = (LookupError, TypeError, AttributeError, ValueError)
+# Reading an answer of another form than the API's; a ValueError says itself what is wrong.
+_UNREADABLE = (LookupError, TypeError, AttributeError)
 _FIRST_WAIT, _LONGEST_WAIT = 60.0, 6 * 3_600.0
 PATIENCE_SECONDS = 300.0
 """How long a look waits for a rate limit; then it is put off, as others need the run's slot."""
@@ -84,14 +84,14 @@ def _look(run: DocumentRun, conn: Connection, source: Source, queued: QueuedLook
                 look.run(queued)
             finally:
                 report.requests = api.spent.requests
-    except (CallFailedError, SealedError, OutOfPatienceError) as error:
+    except (CallFailedError, SealedError, OutOfPatienceError, ValueError) as error:
         retry_after = error.retry_after if isinstance(error, CallFailedError) else None
         _put_off(conn, queued, report, str(error), retry_after)
     except UnlinkedError as error:
         conn.rollback()
         report.error = str(error)
     except _UNREADABLE as error:
-        _put_off(conn, queued, report, f"not of a known form: {str(error)[:200]}", None)
+        _put_off(conn, queued, report, f"not of a known form: {error!r:.200}", None)
     except DataError as error:
         _put_off(conn, queued, report, f"cannot be stored: {str(error)[:200]}", None)
     return report

@@ -10,6 +10,7 @@ from lightfast_pipelines.inbox.requeue import rebuild
 from lightfast_pipelines.inbox.workspace_removal import remove_workspace
 from lightfast_pipelines.store import documents as stored_documents
 from lightfast_pipelines.store.linked_resources import find_integration, set_active, set_sync_config
+from lightfast_pipelines.store.locks import job_lock
 from tests.capture.deliveries import capture_all
 from tests.documents.looked_at import CONFIG, Library
 from tests.servers.serving import Fault
@@ -55,10 +56,11 @@ def test_an_invalid_file_says_which_line_and_leaves_the_last_good_state(
     ("match", "status", "reason"),
     [
         ("/branches/", 403, "GitHub does not let the token read repositories/1/branches/main"),
+        ("/branches/", 404, "GitHub does not show the branch: give the token"),
         ("/git/trees/", 502, "GitHub answered 502 for repositories/1/git/trees/"),
         ("/contents/docs", 500, "GitHub answered 500 for repositories/1/contents/docs/"),
         ("GET /repositories/1? ", 404, "repositories/1 is not there, or not to be seen"),
-        ("history(first", 200, "not of a known form: the answer has no repository"),
+        ("history(first", 200, "not of a known form: TypeError('the answer has no repository')"),
     ],
 )
 def test_a_provider_that_does_not_answer_keeps_the_state_and_the_row(
@@ -246,3 +248,16 @@ def test_a_look_that_waits_too_long_for_a_rate_limit_is_put_off(shop: Library) -
     [report] = look_at_all(run)
     assert report.error == "the rate limit is used up for more than 300 seconds"
     assert shop.waiting() == [("a push", 1, report.error)]
+
+
+def test_a_repository_that_another_process_looks_at_is_left_to_it(shop: Library) -> None:
+    shop.push(dict(GUIDE))
+    [(integration,)] = shop.rows("SELECT id FROM lightfast.integrations")
+    with (
+        shop.database.connect("pipeline") as conn,
+        job_lock(conn, f"documents:{integration}", wait=False) as is_locked,
+    ):
+        assert is_locked
+        assert shop.look().source == ""
+    assert shop.waiting() == [("a push", 0, None)]
+    assert shop.look().fetched == 2

@@ -37,6 +37,7 @@ from lightfast_pipelines.providers.github.api.place import address, repository
 _FILE_MODES = frozenset({"100644", "100755"})
 # Git's id of a folder without anything in it, for which GitHub keeps no object.
 _EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+_NO_BRANCH = "branch not found"
 _LAST_CHANGE = "history(first: 1, path: $p{0}) {{ nodes {{ ...change }} }}"
 _CHANGE = "fragment change on Commit { oid committedDate author { name user { login } } }\n"
 
@@ -52,7 +53,13 @@ class GitHubFiles(RepositoryFiles):
 
     def read_head(self, answer: Answer) -> BranchHead | None:
         if answer.status != 200:
-            return None
+            said = text(answer.data, "message") if isinstance(answer.data, dict) else None
+            if said is not None and said.lower() == _NO_BRANCH:
+                return None
+            # A token without the permission gets 404 as well: the files may all be there.
+            raise ValueError(
+                "GitHub does not show the branch: give the token the permission Contents: read"
+            )
         stated = needed_child(answer.data, "commit")
         commit = needed_child(stated, "commit")
         sha, tree = name_of(stated, "sha"), name_of(child(commit, "tree"), "sha")
