@@ -172,6 +172,8 @@ _BY_INDEX = {
         "ix_observation_facts_written"
     ),
     "SELECT key FROM issues WHERE identifier = 'CHK-12'": "ix_entities_identifier",
+    "SELECT last_deployed_at FROM repositories": "ix_temporal_states_live_now",
+    "SELECT last_commit_at FROM repositories": "ix_observation_facts_commits",
     "SELECT verdict FROM reviews ORDER BY submitted_at DESC LIMIT 20": "ix_observation_facts_reviews",
     "SELECT title FROM file_changes WHERE path = 'web/pay.ts'": "ix_entities_path",
     "SELECT title FROM file_changes WHERE path LIKE 'web/%%'": "ix_entities_path",

@@ -119,6 +119,11 @@ temporal_states = Table(
         postgresql_where=text("state_type like 'live_deployment:%' and superseded_at is null"),
     ),
     Index(
+        "ix_temporal_states_live_now",
+        "workspace_id",
+        postgresql_where=text("state_type like 'live_deployment:%' and is_current"),
+    ),
+    Index(
         "ix_temporal_states_level_from",
         "workspace_id",
         "valid_from",
