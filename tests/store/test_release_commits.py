@@ -346,3 +346,12 @@ def test_a_tag_in_the_middle_of_a_push_has_what_the_push_lists_before_it(
     capture_all(conn)
     assert commits_of(conn, "v1") == ({begin["id"], first["id"], second["id"]}, {"parents"})
     assert commits_of(conn, "v2") == ({third["id"], fourth["id"]}, {"parents"})
+
+
+def test_tags_of_any_letters_and_digits_leave_the_view_readable(conn: Connection) -> None:
+    """One name that cannot be read as a number would make every query of the view fail."""
+    workspace_with(conn)
+    names = ["nightly", "v", "v1.٢", "v²", "1..2", "9" * 60, "2024-05-01", "a/b#1", "v1.2.3.4.5"]
+    receive(conn, [published(name, hours) for hours, name in enumerate(names)])
+    capture_all(conn)
+    assert _previous(conn).keys() == set(names)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+
+import pytest
 
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.deliveries import Delivery
@@ -206,6 +209,19 @@ def test_a_preview_names_the_pull_request_that_it_is_of(conn: Connection) -> Non
     ]
 
 
+def test_a_deployment_whose_beginning_was_not_received_is_described_by_its_end(
+    conn: Connection,
+) -> None:
+    captured(conn, [*merged(), of_vercel("error", "dpl_1", 5, git=vercel.meta(MERGE["id"]))])
+    assert rows(
+        conn,
+        """
+        SELECT environment, status, pull_request, created_at, failed_at
+        FROM lightfast.deployments
+        """,
+    ) == [("production", "failed", "github:pr:1#1", moment(5), moment(5))]
+
+
 def test_what_is_deleted_or_only_named_is_no_deployment(conn: Connection) -> None:
     captured(
         conn,
@@ -380,6 +396,48 @@ def test_a_metric_that_gets_worse_and_better_is_one_incident(conn: Connection) -
             *(moment(65), None, True, None, None),
         ),
     ]
+
+
+BY_INDEX = {
+    "SELECT key FROM deployments WHERE workspace = 'shop' AND created_at > '2024-05-01'": (
+        "ix_entities_latest"
+    ),
+    "SELECT key FROM deployments ORDER BY created_at DESC LIMIT 20": "ix_entities_latest",
+    "SELECT live_from FROM deployments WHERE workspace_id = 1 AND key = 'x'": (
+        "ix_temporal_states_live"
+    ),
+    "SELECT key FROM deployments WHERE status = 'failed'": "ix_temporal_states_status",
+    "SELECT deployment FROM deployment_periods ORDER BY live_from DESC LIMIT 20": (
+        "ix_temporal_states_live_from"
+    ),
+    "SELECT key FROM incidents WHERE kind = 'metric' AND started_at > now()": (
+        "ix_temporal_states_level_from"
+    ),
+    "SELECT error FROM error_days WHERE workspace_id = 1 AND day > '2024-05-01'": (
+        "ix_observation_facts_error_days"
+    ),
+}
+
+
+@pytest.mark.parametrize(("question", "index"), list(BY_INDEX.items()))
+def test_what_analysts_ask_of_deployments_and_errors_is_found_by_index(
+    database: Database, question: str, index: str
+) -> None:
+    with database.connect("analyst", autocommit=True) as conn:
+        conn.execute("SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off")
+        plan = rows(conn, f"EXPLAIN (FORMAT json) {question}")[0][0]
+    assert f"'Index Name': '{index}'" in str(plan)
+
+
+def test_columns_that_are_not_read_cost_no_join(conn: Connection) -> None:
+    tables = {
+        "SELECT key FROM lightfast.deployments": {"entities", "temporal_states", "workspaces"},
+        "SELECT key FROM lightfast.errors": {"entities", "temporal_states", "workspaces"},
+        "SELECT key FROM lightfast.releases": {"entities", "temporal_states", "workspaces"},
+    }
+    for question, read in tables.items():
+        plan = str(rows(conn, f"EXPLAIN (FORMAT json) {question}")[0][0])
+        assert set(re.findall(r"'Relation Name': '(\w+)'", plan)) == read, question
 
 
 VIEWS = (

@@ -52,8 +52,7 @@ entities = Table(
     ),
     column("is_stub", Boolean, "Whether it was mentioned but has not arrived itself."),
     UniqueConstraint("workspace_id", "key"),
-    # With the time, so that the latest deployments or errors are found at once.
-    Index("ix_entities_category", "workspace_id", "category", "first_seen_at"),
+    Index("ix_entities_category", "workspace_id", "category"),
     # The latest of a workspace are found although it is named by its slug: the planner sorts the rows of one
     # that it does not know yet.
     Index(

@@ -114,7 +114,6 @@ temporal_states = Table(
     ),
     Index(
         "ix_temporal_states_live_from",
-        "workspace_id",
         "valid_from",
         postgresql_where=text("state_type like 'live_deployment:%' and superseded_at is null"),
     ),
@@ -125,7 +124,6 @@ temporal_states = Table(
     ),
     Index(
         "ix_temporal_states_level_from",
-        "workspace_id",
         "valid_from",
         postgresql_where=text("state_type = 'level' and superseded_at is null"),
     ),

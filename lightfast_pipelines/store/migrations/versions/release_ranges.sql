@@ -4,7 +4,7 @@
 CREATE FUNCTION lightfast.version_numbers(tag text) RETURNS numeric[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT string_to_array(
-    coalesce(substring($1 FROM '\d+(?:\.\d+)+'), substring($1 FROM '(\d+)\D*$')), '.')::numeric[]
+    coalesce(substring($1 FROM '[0-9]+(?:\.[0-9]+)+'), substring($1 FROM '([0-9]+)[^0-9]*$')), '.')::numeric[]
 $$;
 COMMENT ON FUNCTION lightfast.version_numbers(text) IS
   'The version that a tag names, for comparison: {1,4,0} of v1.4.0-rc.1; null if it has no number.';
@@ -12,7 +12,7 @@ COMMENT ON FUNCTION lightfast.version_numbers(text) IS
 CREATE FUNCTION lightfast.version_line(tag text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT rtrim(lower(coalesce(
-    substring($1 FROM '^(.*?)v?\d+(?:\.\d+)+'), substring($1 FROM '^(.*?)v?\d+\D*$'), $1)), '@/-_. ')
+    substring($1 FROM '^(.*?)v?[0-9]+(?:\.[0-9]+)+'), substring($1 FROM '^(.*?)v?[0-9]+[^0-9]*$'), $1)), '@/-_. ')
 $$;
 COMMENT ON FUNCTION lightfast.version_line(text) IS
   'What a tag says before its version: the name of the package where one repository releases several.';

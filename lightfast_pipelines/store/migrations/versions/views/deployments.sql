@@ -23,7 +23,8 @@ SELECT
   commit.key AS commit_key,
   coalesce(said.metadata->>'branch', said.metadata->>'ref') AS branch,
   lightfast.deployed_pull_request(e.id, commit.id) AS pull_request,
-  substring(lightfast.deployed_pull_request(e.id, commit.id) FROM '#(\d+)$')::integer AS pull_request_number,
+  substring(lightfast.deployed_pull_request(e.id, commit.id) FROM '#([0-9]{1,9})$')::integer
+    AS pull_request_number,
   coalesce(
     lightfast.title_of(e.workspace_id, lightfast.deployed_pull_request(e.id, commit.id)), commit.value
   ) AS title,
@@ -61,7 +62,7 @@ FROM lightfast.entities e
 JOIN lightfast.workspaces w ON w.id = e.workspace_id
 LEFT JOIN lightfast.temporal_states status
   ON status.workspace_id = e.workspace_id AND status.entity_id = e.key
-  AND status.state_type = 'status' AND status.is_current
+  AND status.state_type = 'status' AND status.is_current AND status.entity_type = 'deployment'
 -- Its first event says what it deploys; where that did not arrive, the event of its latest status does. A
 -- deployment that a rollback restored got its status by an event of the other one.
 LEFT JOIN lightfast.observation_facts said

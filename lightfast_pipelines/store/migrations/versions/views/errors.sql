@@ -53,7 +53,7 @@ LEFT JOIN lightfast.temporal_states existence
   AND existence.state_type = 'existence' AND existence.is_current
 LEFT JOIN lightfast.temporal_states status
   ON status.workspace_id = e.workspace_id AND status.entity_id = e.key
-  AND status.state_type = 'status' AND status.is_current
+  AND status.state_type = 'status' AND status.is_current AND status.entity_type = 'issue'
 LEFT JOIN lightfast.observation_facts created
   ON created.workspace_id = e.workspace_id AND created.source_id = e.key || '|created'
 LEFT JOIN lightfast.observation_facts said ON said.id = coalesce(created.id, status.related_observation_id)

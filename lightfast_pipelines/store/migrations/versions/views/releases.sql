@@ -34,7 +34,7 @@ LEFT JOIN lightfast.temporal_states existence
   AND existence.state_type = 'existence' AND existence.is_current
 LEFT JOIN lightfast.temporal_states status
   ON status.workspace_id = e.workspace_id AND status.entity_id = e.key
-  AND status.state_type = 'status' AND status.is_current
+  AND status.state_type = 'status' AND status.is_current AND status.entity_type = 'release'
 LEFT JOIN lightfast.observation_facts f ON f.id = status.related_observation_id
 LEFT JOIN lightfast.entities repository
   ON repository.workspace_id = e.workspace_id
