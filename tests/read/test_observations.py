@@ -60,14 +60,17 @@ def test_a_type_that_only_the_rows_have_is_known(database: Database) -> None:
             )
             INSERT INTO lightfast.observation_facts
               (external_id, workspace_id, source_id, source, source_type, observation_type, subject_key,
-               occurred_at, recorded_at, ingestion_source, title, category, significance_score, rule_version)
-            SELECT kind, id, kind, 'jira', kind, 'issue', kind, now(), now(), 'webhook', kind, 'other', 1, 1
-            FROM workspace, unnest(ARRAY['ticket.opened', 'ticket.closed', 'sprint.ended']) kind
+               occurred_at, recorded_at, ingestion_source, title, category, significance_score, rule_version,
+               is_deleted)
+            SELECT kind, id, kind, 'jira', kind, 'issue', kind, now(), now(), 'webhook', kind, 'other', 1, 1,
+                   kind = 'ticket.moved'
+            FROM workspace,
+                 unnest(ARRAY['ticket.opened', 'ticket.closed', 'ticket.moved', 'sprint.ended']) kind
             """
         )
         owner.commit()
     with lf.connect(database.url("analyst")) as memory:
-        tickets = lf.observations("acme", types="ticket", on=memory)
+        tickets = lf.observations("acme", types="ticket", on=memory)  # not the one that is deleted
         assert sorted(tickets["source_type"]) == ["ticket.closed", "ticket.opened"]
         assert tickets["source"].cat.categories.tolist()[-1] == "jira"
         assert len(lf.observations("o/acme", types="sprint.ended", on=memory)) == 1
