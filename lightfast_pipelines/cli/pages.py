@@ -70,13 +70,18 @@ def data_dictionary() -> str:
     from lightfast_pipelines.store.tables import metadata, view_metadata
 
     vocabulary = read_vocabulary(CHECKOUT / "docs" / "vocabulary.json")
+    views: dict[bool, list[Table]] = {True: [], False: []}
+    for view in view_metadata.tables.values():
+        views["workspace" in view.columns].append(view)
     parts = [
         "# Data dictionary",
         "Schema `lightfast`. Written by `lightfast docs` from the comments on views, tables and columns, "
         "which are also in the database (`\\d+` in psql). Times are UTC with a time zone.",
-        "**Views** are what analysts read: one row is one thing, with names and addresses, and what is "
-        "deleted or no longer believed is left out.",
-        _links(view_metadata.tables.values()),
+        "**Analysts' views.** One row is one thing, with names and addresses; what is deleted or no longer "
+        "believed is left out.",
+        _links(views[True]),
+        "**Other views** repeat tables and add a few columns.",
+        _links(views[False]),
         "**Tables** are what the pipeline works on.",
         _links(metadata.tables.values()),
     ]

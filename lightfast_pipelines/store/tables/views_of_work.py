@@ -27,7 +27,7 @@ pull_requests = view(
     of_values("status", "Its status.", ("draft", "open", "merged", "closed")),
     column("is_open", Boolean, "Whether it is a draft or open."),
     *person("author", "Who opened it."),
-    maybe("created_at", TIME, "When it was opened."),
+    column("created_at", TIME, "When it was opened."),
     maybe("first_review_at", TIME, "First review by somebody else than the author."),
     maybe("merged_at", TIME, "When it was merged."),
     *person("merged_by", "Who merged it."),
@@ -74,7 +74,7 @@ reviews = view(
 
 issues = view(
     "issues",
-    "An issue of GitHub or Linear as it is now. One that was moved to another repository is there.",
+    "An issue of GitHub or Linear as it is now. One that was moved to another repository is shown there only.",
     key("Key of the issue."),
     of_values("provider", "Where it is.", ("github", "linear")),
     maybe("identifier", Text, "`#41` in its repository, or `CHK-12`."),
@@ -99,7 +99,7 @@ issues = view(
     column("assignees", TEXTS, "Who is to do it."),
     column("labels", TEXTS, "Its labels now."),
     *person("author", "Who opened it."),
-    maybe("created_at", TIME, "When it was opened."),
+    column("created_at", TIME, "When it was opened."),
     maybe("started_at", TIME, "When work on it began first; Linear alone says so."),
     maybe("closed_at", TIME, "When it was closed, completed or canceled."),
     *person("closed_by", "Who did that."),
