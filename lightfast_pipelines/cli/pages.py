@@ -48,7 +48,7 @@ def stale_pages(docs: Path = CHECKOUT / "docs") -> dict[Path, str]:
         operations: with_settings(operations.read_text() if operations.exists() else ""),
         history: with_facts(history.read_text() if history.exists() else ""),
         DESCRIBED: described(),
-        EXPORTED: schemas_text(""),
+        EXPORTED: schemas_text(EXPORTED.read_text() if EXPORTED.exists() else ""),
     }
     return {
         page: text for page, text in texts.items() if not page.exists() or page.read_text() != text
