@@ -88,28 +88,14 @@ def values_section(vocabulary: Mapping[str, Words]) -> str:
 
 def values_of(column: Column[Any], vocabulary: Mapping[str, Words]) -> Sequence[str] | None:
     """The values that a view's column may have; None if it has no fixed vocabulary."""
+    from lightfast_pipelines.read.values import LISTS, listed
     from lightfast_pipelines.store.tables.view_columns import VALUES
 
     values = column.info.get(VALUES)
     if not isinstance(values, str):
         return values
-    types = sorted(set(_declared_types()))
-    if values == "providers":
-        return sorted({provider for provider, _ in types})
-    if values == "types":
-        return sorted({kind for _, kind in types})
-    if values == "things":
-        return sorted({kind.partition(".")[0] for _, kind in types})
-    if values == "changes":
-        return sorted({kind.partition(".")[2] for _, kind in types})
-    if values == "categories":
-        from lightfast_pipelines.domain.classification import CATEGORIES
-
-        return CATEGORIES
-    if values == "kinds":
-        from lightfast_pipelines.domain.key_categories import categories
-
-        return sorted(set(categories().values()))
+    if values in LISTS:
+        return listed(values)
     if values == "roles":
         return sorted(vocabulary.get("role", {}))
     states = vocabulary.get("state", {})

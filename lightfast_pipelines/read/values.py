@@ -16,13 +16,13 @@ def declared_values(table: str, column: str) -> Sequence[str] | None:
     if view is not None and column in view.columns:
         values = view.columns[column].info.get(VALUES, values)
     if isinstance(values, str):
-        return listed(values) if values in _LISTS else None
+        return listed(values) if values in LISTS else None
     return None if values is None else tuple(values)
 
 
 def listed(name: str) -> Sequence[str]:
     """The values of a list that several columns share."""
-    return _LISTS[name]()
+    return LISTS[name]()
 
 
 @cache
@@ -70,7 +70,8 @@ def _categories() -> Sequence[str]:
     return tuple(CATEGORIES)
 
 
-_LISTS: Mapping[str, Callable[[], Sequence[str]]] = {
+# What a column's `info` calls them (`store/tables/view_columns.py`).
+LISTS: Mapping[str, Callable[[], Sequence[str]]] = {
     "providers": _providers,
     "types": _types,
     "things": _things,
