@@ -400,9 +400,10 @@ def test_a_metric_that_gets_worse_and_better_is_one_incident(conn: Connection) -
 
 BY_INDEX = {
     "SELECT key FROM deployments WHERE workspace = 'shop' AND created_at > '2024-05-01'": (
-        "ix_entities_latest"
+        "ix_entities_deployments"
     ),
-    "SELECT key FROM deployments ORDER BY created_at DESC LIMIT 20": "ix_entities_latest",
+    "SELECT key FROM deployments ORDER BY created_at DESC LIMIT 20": "ix_entities_deployments",
+    "SELECT key FROM errors ORDER BY first_seen_at DESC LIMIT 20": "ix_entities_errors",
     "SELECT live_from FROM deployments WHERE workspace_id = 1 AND key = 'x'": (
         "ix_temporal_states_live"
     ),

@@ -53,13 +53,17 @@ entities = Table(
     column("is_stub", Boolean, "Whether it was mentioned but has not arrived itself."),
     UniqueConstraint("workspace_id", "key"),
     Index("ix_entities_category", "workspace_id", "category"),
-    # The latest of a workspace are found although it is named by its slug: the planner sorts the rows of one
-    # that it does not know yet.
+    # The latest deployments and errors. Without the workspace: the planner would sort all rows of one that is
+    # named by its slug.
     Index(
-        "ix_entities_latest",
-        "category",
+        "ix_entities_deployments",
         "first_seen_at",
-        postgresql_where=text("category in ('deployment', 'issue') and not is_stub"),
+        postgresql_where=text("category = 'deployment' and not is_stub"),
+    ),
+    Index(
+        "ix_entities_errors",
+        "first_seen_at",
+        postgresql_where=text("key >= 'sentry:issue:' and key < 'sentry:issue;' and not is_stub"),
     ),
     # Counted by kind and age.
     Index("ix_entities_stubs", "key", "first_seen_at", postgresql_where=text("is_stub")),
