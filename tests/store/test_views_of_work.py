@@ -93,6 +93,8 @@ def test_labels_are_those_of_the_last_full_list_and_the_changes_since(shop: Conn
         labeled("labeled", "urgent", LATER),
         labeled("unlabeled", "cart", LATER),
         labeled("unlabeled", "urgent", "2024-04-30T12:00:00Z"),
+        # A full list of the same moment knows better.
+        labeled("unlabeled", "old", github.OPENED_AT),
         labeled("labeled", "late", LATER),
         labeled("unlabeled", "late", LATEST),
         ("pull_request", github.pull_request("opened", labels=("cart", "old"))),
