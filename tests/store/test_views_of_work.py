@@ -13,7 +13,7 @@ from tests.capture.deliveries import NOW, capture_all, delivery, receive, rows, 
 from tests.capture.provider_deliveries import linked, provider_delivery
 from tests.capture.test_places import moved
 from tests.providers.github import payloads as github
-from tests.providers.github.more_payloads import review
+from tests.providers.github.more_payloads import deployment_status, review
 from tests.providers.linear import payloads as linear
 
 Json = dict[str, Any]
@@ -261,3 +261,45 @@ def test_files_of_a_pull_request_are_those_of_its_commits_and_its_merge(shop: Co
         ("cart.py", "added", "a" * 40, "github:pr:1#1"),
         ("cart.py", "added", "b" * 40, "github:pr:1#1"),
     ]
+
+
+def _deployed(number: int, commit: str, at: str, environment: str = "production") -> Json:
+    payload = deployment_status(status_id=number, at=at, environment=environment)
+    payload["deployment"] |= {"id": number, "sha": commit, "created_at": at}
+    return payload
+
+
+def test_a_merge_is_deployed_when_production_serves_it_or_a_later_commit(shop: Connection) -> None:
+    before, merge, later, last = ("a" * 40, "b" * 40, "c" * 40, "d" * 40)
+    pushed = [
+        github.commit("Before", commit_sha=before, at="2024-05-01T09:00:00Z"),
+        github.commit("Add a cart (#1)", commit_sha=merge, at=github.CHANGED_AT),
+        github.commit("Later", commit_sha=later, at="2024-05-02T18:00:00Z"),
+    ]
+    elsewhere = github.push(
+        [github.commit("Elsewhere", commit_sha=last, at=LATER)], repo="acme/docs", repo_id=2
+    )
+    _tell(
+        shop,
+        ("push", github.push(pushed, after=later)),
+        ("push", elsewhere),
+        ("pull_request", github.pull_request("closed", merged=True, merge_sha=merge)),
+        ("pull_request", github.pull_request("closed", 2)),
+    )
+
+    def deployed_at() -> list[datetime | None]:
+        found = rows(shop, "SELECT deployed_at FROM lightfast.pull_requests ORDER BY number")
+        return [at for (at,) in found]
+
+    # Production goes back to an older commit, a preview shows the merge, another repository is deployed.
+    _tell(
+        shop,
+        ("deployment_status", _deployed(41, before, "2024-05-03T13:00:00Z")),
+        ("deployment_status", _deployed(42, merge, "2024-05-03T14:00:00Z", "preview")),
+        ("deployment_status", _deployed(43, last, "2024-05-03T15:00:00Z")),
+    )
+    assert deployed_at() == [None, None]
+    _tell(shop, ("deployment_status", _deployed(44, later, "2024-05-03T16:00:00Z")))
+    assert deployed_at() == [datetime(2024, 5, 3, 16, tzinfo=UTC), None]
+    _tell(shop, ("deployment_status", _deployed(45, merge, "2024-05-03T15:30:00Z")))
+    assert deployed_at() == [datetime(2024, 5, 3, 15, 30, tzinfo=UTC), None]
