@@ -28,6 +28,8 @@ from lightfast_pipelines.store.database import Database
 
 # The deliveries that the copies are made of; later ones are left to arrive afterwards.
 SEED_DELIVERIES = 3_000
+# Repositories of the large workspace that go on to the end: its last month has some 5,000 observations.
+ACTIVE_REPOSITORIES = 40
 # Nothing of it has to outlive a power cut.
 FAST = {
     "fsync": "off",
@@ -108,7 +110,7 @@ def grow_home(
         database.migrate()
         make_seed(database, seed_lines(file, seed_deliveries))
         with database.connect("migrator") as conn:
-            grown = grow(conn, observations, views=views, show=show)
+            grown = grow(conn, observations, views=views, active=ACTIVE_REPOSITORIES, show=show)
         with database.connect("migrator", autocommit=True) as conn:
             began = time.perf_counter()
             conn.execute("VACUUM ANALYZE")

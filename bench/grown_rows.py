@@ -289,12 +289,13 @@ def _source_id(seed: Seed, x: str) -> str:
 
 
 def _metadata(seed: Seed, x: str) -> str:
-    """Fields of the provider, of which the commits are those of the copy."""
+    """Fields of the provider. Where a commit is among them, it and the repository are those of the copy."""
     text = f"{seed.text(f'{x}::text')}::jsonb"
     commit = f"translate(f.value #>> '{{}}', '{HEX}', c.hex_digits)"
     return (
         f"CASE WHEN {x}::text !~ '\"[0-9a-f]{{40}}\"' THEN {text} ELSE (SELECT jsonb_object_agg(f.key,"
-        f" CASE WHEN f.value #>> '{{}}' ~ '^[0-9a-f]{{40}}$' THEN to_jsonb({commit}) ELSE f.value END)"
+        " CASE WHEN f.key = 'gitRepo' THEN to_jsonb(split_part(c.repository_name, '/', 2))"
+        f" WHEN f.value #>> '{{}}' ~ '^[0-9a-f]{{40}}$' THEN to_jsonb({commit}) ELSE f.value END)"
         f" FROM jsonb_each({text}) f) END"
     )
 

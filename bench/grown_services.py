@@ -27,9 +27,9 @@ from lightfast_pipelines.demo.stage import StoryEvent
 from lightfast_pipelines.demo.vercel_events import Deployment
 
 # Every so many-th merged pull request has one.
-DEPLOYED, FAILED, PLANNED, REPORTED, RELEASED, BROKE = 4, 40, 8, 6, 30, 24
+DEPLOYED, FAILED, PLANNED, REPORTED, RELEASED, BROKE = 4, 40, 8, 6, 20, 24
 _PROJECTS = ("Mobile app", "Search", None)
-_ENDPOINTS = ("GET /items", "POST /orders", "GET /carts/{id}", "PUT /profile")
+_ENDPOINTS = ("GET /{0}/items", "POST /{0}/orders", "GET /{0}/carts", "PUT /{0}/profile")
 _TEAM = tuple(
     Person(f"member-{n}", 810 + n, f"Member{n} Of-The-Team", f"member{n}@acme.test")
     for n in range(6)
@@ -161,7 +161,7 @@ def _broke(number: int, pull: NumberedItem) -> Iterator[StoryEvent]:
     merge, repository, member = pull.commits[0], pull.place.id, _TEAM[number % len(_TEAM)]
     watch = Watch(str(repository), repository)
     first = merge.at + timedelta(hours=2)
-    endpoint = _ENDPOINTS[number // BROKE % len(_ENDPOINTS)]
+    endpoint = _ENDPOINTS[number // BROKE % len(_ENDPOINTS)].format(repository)
     problem = _Error(
         watch,
         f"SHOP-{number}",

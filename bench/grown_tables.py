@@ -20,6 +20,8 @@ from lightfast_pipelines.store.database import Connection
 SMALLER_WORKSPACES = 8
 # People whom an organisation's copies have in common, and at most one in twenty.
 SHARED_ACTORS = 12
+# What is active to the end had its last event within so many days.
+ACTIVE_DAYS = 7
 ALL_VIEWS = ("title", "content", "summary")
 
 
@@ -45,15 +47,17 @@ def grow(
     observations: int,
     *,
     views: Sequence[str] = ALL_VIEWS,
+    active: int = 1,
     show: Callable[[str], object] = lambda _line: None,
 ) -> Grown:
     """Grows a database that holds one processed history with one repository, to about so many observations.
 
     Commits once, at the end, and must not be in a transaction; `views` are the vectors that are copied.
+    So many repositories of the large workspace are `active` to the end; the others end earlier.
     """
     seed, count = _read_seed(conn)
     numbers = range(1, max(1, round(observations / count - 1)) + 1)
-    copies = _place_copies(conn, numbers)
+    copies = _place_copies(conn, numbers, active)
     _make_names(conn, seed, copies)
     with _without_indexes(conn, show):
         for table in TABLES:
@@ -124,7 +128,7 @@ def _read_seed(conn: Connection) -> tuple[Seed, int]:
     return Seed(org, repository, strides, entities, ids, keys), count
 
 
-def _place_copies(conn: Connection, numbers: Sequence[int]) -> list[Copy]:
+def _place_copies(conn: Connection, numbers: Sequence[int], active: int) -> list[Copy]:
     """Every second copy is part of the large workspace."""
     places = [
         ("large", "large")
@@ -153,7 +157,9 @@ def _place_copies(conn: Connection, numbers: Sequence[int]) -> list[Copy]:
                 org_id=org,
                 slug=slug,
                 # The first one is the newest: its deliveries can go on.
-                days=-(number - 1) * 37 % -1_000,
+                days=-(number // 2 % ACTIVE_DAYS)
+                if number % 2 and number // 2 < active
+                else -(number - 1) * 37 % -1_000,
             )
         )
     return copies

@@ -6,11 +6,13 @@ on a million observations, and tests look at the plans.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
+from bench.questions_documented import named_in, parameters_of
+from bench.questions_page import DocumentedQuestion, questions
 from lightfast_pipelines.capture.queue.taking import take
 from lightfast_pipelines.cli.chain import read_chain
 from lightfast_pipelines.cli.models import service_statuses
@@ -48,7 +50,7 @@ SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What is asked about: a workspace with the busiest person, branch and file, and a recent piece of work.
+    """What is asked about: a workspace with the busiest person and branch, and a recent piece of work.
 
     `latest` is the time of its latest event.
     """
@@ -57,10 +59,11 @@ class Place:
     latest: datetime
     pull_request: str
     branch: str
-    file: str
     observation: str
     person: str
     cluster: str
+    named: Mapping[str, str]
+    """What the questions of docs/questions.md are about here, by the names of their parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,6 @@ def place_in(conn: Connection, slug: str) -> Place:
         ),
         one(most_mentioned.format("pull_request")),
         one(most_mentioned.format("branch")),
-        one(most_mentioned.format("file")),
         one(
             "SELECT external_id FROM lightfast.observations WHERE workspace_id = %(workspace)s"
             " ORDER BY occurred_at DESC LIMIT 1"
@@ -103,6 +105,7 @@ def place_in(conn: Connection, slug: str) -> Place:
             "SELECT id FROM lightfast.clusters WHERE workspace_id = %(workspace)s"
             " ORDER BY summary IS NULL, last_observation_at DESC, id LIMIT 1"
         ),
+        named_in(conn, slug),
     )
 
 
@@ -132,7 +135,6 @@ def _sql(query: str) -> Callable[[Connection, Place], Any]:
                 "month": place.latest - timedelta(days=30),
                 "person": place.person,
                 "pull_request": place.pull_request,
-                "file": place.file,
                 "cluster": place.cluster,
                 "shown": SHOWN,
             },
@@ -267,19 +269,6 @@ ANALYSTS = (
         ),
     ),
     Question(
-        "a person's work of the last month",
-        "analyst",
-        _sql(
-            """
-            SELECT o.occurred_at, o.title FROM lightfast.actor_identities i
-            JOIN lightfast.observations o ON o.author_identity_id = i.id
-            WHERE i.actor_id = %(person)s AND o.workspace_id = %(workspace)s
-              AND o.occurred_at >= %(month)s
-            ORDER BY 1 DESC LIMIT %(shown)s
-            """
-        ),
-    ),
-    Question(
         "a person's latest work",
         "analyst",
         _sql(
@@ -311,22 +300,6 @@ ANALYSTS = (
             """
             SELECT occurred_at, source_type, title FROM lightfast.observations
             WHERE workspace_id = %(workspace)s AND subject_key = %(pull_request)s ORDER BY 1
-            """
-        ),
-    ),
-    Question(
-        "who knows a file, by its latest mentions",
-        "analyst",
-        _sql(
-            """
-            SELECT p.author_name, count(*) FROM lightfast.entities e
-            CROSS JOIN LATERAL (
-              SELECT m.observation_id FROM lightfast.observation_entities m
-              WHERE m.entity_id = e.id ORDER BY m.observation_id DESC LIMIT 500
-            ) m
-            JOIN lightfast.observation_people p ON p.observation_id = m.observation_id
-            WHERE e.workspace_id = %(workspace)s AND e.key = %(file)s
-            GROUP BY 1 ORDER BY 2 DESC LIMIT %(shown)s
             """
         ),
     ),
@@ -374,20 +347,18 @@ ANALYSTS = (
             """
         ),
     ),
-    Question(
-        "pull requests opened last month that are open",
-        "analyst",
-        _sql(
-            """
-            SELECT o.subject_key, s.valid_from FROM lightfast.observations o
-            JOIN lightfast.temporal_states s ON s.workspace_id = o.workspace_id
-              AND s.entity_id = o.subject_key AND s.state_type = 'status' AND s.is_current
-            WHERE o.workspace_id = %(workspace)s AND o.source_type = 'pull-request.opened'
-              AND o.occurred_at >= %(month)s AND s.state_value = 'open'
-            ORDER BY 2 LIMIT %(shown)s
-            """
-        ),
-    ),
 )
 
-QUESTIONS = (*COMMANDS, *STAGES, *ANALYSTS)
+
+def _documented(question: DocumentedQuestion) -> Question:
+    def ask(conn: Connection, place: Place) -> Any:
+        parameters = parameters_of(question, place.named, place.latest)
+        statement = question.statement.encode()
+        return conn.execute(statement, parameters).fetchall()
+
+    return Question(f"docs: {question.title}", "analyst", ask)
+
+
+DOCUMENTED = tuple(map(_documented, questions()))
+
+QUESTIONS = (*COMMANDS, *STAGES, *ANALYSTS, *DOCUMENTED)

@@ -54,6 +54,7 @@ class _Cursor(psycopg.Cursor[tuple[Any, ...]]):
     def execute(self, query: Any, params: Any = None, **options: Any) -> _Cursor:
         began = time.perf_counter()
         super().execute(query, params, **options)
+        query = query.decode() if isinstance(query, bytes) else query
         self.statements.append(Statement(query, params, time.perf_counter() - began))
         return self
 

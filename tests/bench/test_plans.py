@@ -19,8 +19,8 @@ from tests.bench.conftest import GrownDatabase
 HISTORY = {*TABLES} - {"installations", "resources", "integrations"}
 # Lists of all that is linked: as long as that is.
 LISTS = {"workspace list", "integration list"}
-# Reads the latest 10,000, which neither history has.
-UP_TO_A_BOUND = {"checks, observations without a payload"}
+# Read the latest 10,000, which neither history has.
+UP_TO_A_BOUND = {"checks, observations without a payload", "docs: Similar past incidents"}
 # Asked once after rules have changed: an outcome does not say of which provider it is.
 ONCE = {"sensor, outdated deliveries"}
 # Pages of another level of an index, or of rows that lie farther apart.
