@@ -2,8 +2,8 @@
 
 A history is grown (`bench/grown.py`), some deliveries are captured whose observations wait for the stages
 after that, and others wait to be captured. Then every question of `bench/questions.py` is asked several
-times, among them those of docs/questions.md about the busiest and the latest of the workspace. Each has to be answered within 100 ms; for those that are not, the plan of the slowest statement
-follows.
+times, among them those of docs/questions.md about the busiest and the latest of the workspace. Each has to
+be answered within 100 ms; for those that are not, the plan of the slowest statement follows.
 """
 
 from __future__ import annotations
