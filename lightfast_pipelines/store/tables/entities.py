@@ -53,16 +53,18 @@ entities = Table(
     column("is_stub", Boolean, "Whether it was mentioned but has not arrived itself."),
     UniqueConstraint("workspace_id", "key"),
     Index("ix_entities_category", "workspace_id", "category"),
-    # The latest deployments and errors. Without the workspace: the planner would sort all rows of one that is
-    # named by its slug.
+    # The latest deployments and errors. The workspace comes last: the planner would sort all rows of one that
+    # is named by its slug. Without it, all entities of the workspace were read to leave out the others.
     Index(
         "ix_entities_deployments",
         "first_seen_at",
+        "workspace_id",
         postgresql_where=text("category = 'deployment' and not is_stub"),
     ),
     Index(
         "ix_entities_errors",
         "first_seen_at",
+        "workspace_id",
         postgresql_where=text("key >= 'sentry:issue:' and key < 'sentry:issue;' and not is_stub"),
     ),
     # Counted by kind and age.
