@@ -87,7 +87,7 @@ class Look:
         self._conn, self._repository, self._source = conn, repository, source
         self._embedder, self._report = embedder, report
         self._clock, self._actor = clock, actor
-        self._missing: set[str] = set()
+        self._missing: list[str] = []
 
     def run(self, queued: QueuedLook) -> None:
         """Raises CallFailedError, UnlinkedError, and ValueError, LookupError or TypeError for an answer
@@ -189,7 +189,7 @@ class Look:
                 made.append((self._row(entry, change, title=name, skipped=str(error)), ()))
                 continue
             if document is None:
-                self._missing.add(entry.path)
+                self._missing.append(entry.path)
             else:
                 made.append((self._row(entry, change, title=document.title), document.chunks))
         texts = [chunk.embedded_text for _, chunks in made for chunk in chunks]
@@ -211,20 +211,22 @@ class Look:
         self._report.skipped += sum(row.skipped is not None for row, _ in made)
 
     def _read(self, entry: TreeEntry, head: BranchHead) -> ChunkedDocument | None:
-        """None if the file is gone. Raises UnreadableDocumentError."""
+        """None if the provider lists the file and does not hand it out. Raises UnreadableDocumentError."""
         if entry.size > MOST_BYTES:
             raise UnreadableDocumentError(f"it has {entry.size:,} bytes, more than {MOST_BYTES:,}")
         content = self._repository.content(entry.path, head.change.commit_sha)
         return None if content is None else chunk_document(entry.path, content)
 
     def _finish(self, queued: QueuedLook, selection: Selection, head: BranchHead | None) -> None:
-        """Takes away what is gone, says what was found, and takes the look off the queue."""
+        """Takes away what is gone, says what was found, and takes the look off the queue.
+
+        Raises ValueError if a listed file was missing: its last version stays, and so does the row.
+        """
         conn, integration = self._conn, self._source.integration_id
         documents.hold_integration(conn, integration)
         if selection.chosen is not None:
-            kept = selection.chosen.keys() - self._missing
-            self._report.gone = documents.delete_others(conn, integration, kept)
-            commit = head.change.commit_sha if head else None
+            self._report.gone = documents.delete_others(conn, integration, selection.chosen)
+            commit = head.change.commit_sha if head and not self._missing else None
             documents.note_documents(conn, integration, commit, selection.asked)
             documents.rename_repository(conn, integration, self._name)
         documents.note_config(conn, integration, selection.status, selection.message, self._clock())
@@ -232,8 +234,15 @@ class Look:
         self._report.documents = len(selection.chosen or ())
         if self._report.fetched or self._report.gone:
             self._record()
-        take_off(conn, queued)
+        if not self._missing:
+            take_off(conn, queued)
         conn.commit()
+        if self._missing:
+            # A permission that ended meanwhile, or a server of the provider that is behind.
+            raise ValueError(
+                f"{len(self._missing):,} files are listed, and missing when they are asked for: "
+                f"{', '.join(self._missing[:3])}"
+            )
 
     def _record(self) -> None:
         report, source = self._report, self._source

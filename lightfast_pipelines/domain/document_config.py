@@ -1,7 +1,7 @@
 """Reads the patterns of documents from `lightfast.yml` or from an integration's settings.
 
-Whoever may push writes the file, so nothing is built from it but texts: a tag, an alias or a repeated name
-means nothing else than a mistake.
+Whoever may push writes the file, so nothing is built from it but texts: a tag or a repeated name is a
+mistake, an alias stands for the list that it names, and secrets are masked in messages.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from lightfast_pipelines.domain.document_patterns import DocumentPatterns
+from lightfast_pipelines.domain.secrets.masking import mask_text
 
 CONFIG_FILES = ("lightfast.yml", "lightfast.yaml")
 """Where a repository names its documents; the first that is there counts."""
@@ -45,7 +46,9 @@ def parse_config(content: bytes) -> DocumentPatterns:
     for key, value in root.value:
         name = key.value if isinstance(key, yaml.ScalarNode) else "a list"
         if name not in _KNOWN:
-            raise ConfigError(f"{name[:50]!r} is not known; known: {', '.join(_KNOWN)}", _line(key))
+            raise ConfigError(
+                f"{_quoted(name)} is not known; known: {', '.join(_KNOWN)}", _line(key)
+            )
         if name in found:
             raise ConfigError(f"{name!r} is there twice", _line(key))
         found[name] = value
@@ -66,7 +69,7 @@ def patterns_of_settings(settings: Any) -> DocumentPatterns:
         raise ConfigError("'documents' is not an object with 'include'")
     unknown = sorted(set(settings) - {"include", "exclude"})
     if unknown:
-        raise ConfigError(f"{unknown[0][:50]!r} is not known; known: include, exclude")
+        raise ConfigError(f"{_quoted(unknown[0])} is not known; known: include, exclude")
     chosen = []
     for name in ("include", "exclude"):
         patterns = settings.get(name, [])
@@ -81,18 +84,25 @@ _EXAMPLE = 'write for example `include: ["docs/**", "*.md"]`'
 
 def _composed(text: str) -> yaml.Node | None:
     try:
-        # Only nodes: no object is made, and an alias stays one.
-        node: yaml.Node | None = yaml.compose(text, Loader=yaml.SafeLoader)
-        return node
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        problem = error.problem or error.context or "it is not YAML"
-        raise ConfigError(problem[:200], mark.line + 1 if mark else None) from None
+        loader = yaml.SafeLoader(text)
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise ConfigError("a character that YAML does not allow", line) from None
+    try:
+        # Only nodes: no object is made, and an alias stays one.
+        node: yaml.Node | None = loader.get_single_node()
+        return node
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        problem = mask_text(error.problem or error.context or "it is not YAML")[:200]
+        if error.context == "while scanning an alias":
+            problem += "; a pattern that begins with * is quoted"
+        raise ConfigError(problem, mark.line + 1 if mark else None) from None
+    except (ValueError, OverflowError):
+        # The library raises these itself, for `\UFFFFFFFF` and a version of thousands of digits.
+        raise ConfigError("a number that YAML does not allow", loader.line + 1) from None
     except RecursionError:
-        raise ConfigError("lists or objects are nested too deeply") from None
+        raise ConfigError("lists or objects are nested too deeply", loader.line + 1) from None
 
 
 def _patterns_of(name: str, node: yaml.Node) -> tuple[str, ...]:
@@ -123,12 +133,17 @@ def _checked(name: str, pattern: str, line: int | None) -> str:
             line,
         )
     if pattern.startswith("!"):
-        raise ConfigError(f"{pattern[:50]!r}: 'exclude' takes the place of '!'", line)
+        raise ConfigError(f"{_quoted(pattern)}: 'exclude' takes the place of '!'", line)
     if "\\" in pattern or ".." in pattern.split("/"):
         raise ConfigError(
-            f"{pattern[:50]!r}: a path has / between its names and begins at the repository", line
+            f"{_quoted(pattern)}: a path has / between its names and begins at the repository", line
         )
     return pattern
+
+
+def _quoted(text: str) -> str:
+    """For a message, which analysts read. Masked before it is cut, as half a secret is not recognised."""
+    return repr(mask_text(text)[:50])
 
 
 def _line(node: yaml.Node) -> int:

@@ -83,6 +83,29 @@ def test_a_provider_that_does_not_answer_keeps_the_state_and_the_row(
     assert shop.waiting() == []
 
 
+def test_a_listed_file_that_is_not_handed_out_keeps_its_last_version_and_is_asked_for_again(
+    shop: Library,
+) -> None:
+    """As for a permission that ends in the middle of a look: GitHub answers 404 then."""
+    first = shop.push(dict(GUIDE))
+    shop.look()
+    shop.push(
+        {"lightfast.yml": "include: [docs]\n", "docs/a.md": "# A\n\nNew.\n", "docs/b.md": None}
+    )
+    shop.served.faults.append(Fault("/contents/docs", times=5, status=404))
+    assert shop.look().error == (
+        "1 files are listed, and missing when they are asked for: docs/a.md"
+    )
+    assert [row[:2] for row in shop.stored()] == [("docs/a.md", first.sha)]
+    assert shop.config() == ("ok", "1 files named by lightfast.yml", 1, None)
+    [(_, attempts, error)] = shop.waiting()
+    assert (attempts, error[:7]) == (1, "1 files")
+    shop.served.faults.clear()
+    report = shop.look()
+    assert (report.error, report.fetched, shop.waiting()) == (None, 1, [])
+    assert shop.config()[3] == shop.repository.head.sha
+
+
 def test_a_kill_between_fetching_and_the_commit_loses_nothing(
     shop: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:

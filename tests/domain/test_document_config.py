@@ -72,10 +72,36 @@ def test_the_example_in_the_documentation_is_valid_and_names_what_it_says() -> N
         (b"include:\n- a\n- \x07\n", "line 3: a character that YAML does not allow"),
         (b"include:\n- caf\xe9\n", "line 2: it is not UTF-8"),
         (b"include: *unknown\n", "line 1: found undefined alias 'unknown'"),
+        (
+            b"include:\n- *.md\n",
+            "line 2: expected alphabetic or numeric character, but found '.'; a pattern that begins with "
+            "* is quoted",
+        ),
+        (b'include:\n- docs\n- "\\UFFFFFFFF"\n', "line 3: a number that YAML does not allow"),
+        (b'include:\n- "\\U00110000"\n', "line 2: a number that YAML does not allow"),
+        (b"%YAML 1." + b"9" * 5_000 + b"\n", "line 1: a number that YAML does not allow"),
     ],
 )
 def test_a_mistake_is_named_with_its_line(content: bytes, begins: str) -> None:
     assert mistake(content).startswith(begins)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"%s: x\n",
+        b"include: ['!%s']\n",
+        b"include: [*%s]\n",
+        b"include: [docs/..\\%s]\n",
+        # Long enough that the message cuts it in two.
+        b"a name with spaces and then %s: x\n",
+    ],
+    ids=["name", "pattern", "alias", "path", "cut"],
+)
+def test_a_secret_in_the_file_is_masked_in_the_message(content: bytes) -> None:
+    message = mistake(content % (b"ghp_" + b"a1B2" * 9))
+    assert "a1B2" not in message
+    assert "masked" in message
 
 
 @pytest.mark.parametrize(
