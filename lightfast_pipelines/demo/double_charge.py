@@ -49,7 +49,7 @@ def _reports(stage: Stage) -> tuple[NumberedItem, NumberedItem]:
     twin = NumberedItem(stage.payments, 7, PRIYA, at(3, "08:30"), title, body, labels=("bug",))
     message = "Log the payment intent on every attempt\n\nSo that we can tell a retry from a second purchase. Refs #47"
     log = Commit(shop, PRIYA, at(3, "09:12"), message, changed=("api/checkout/payment.py",))
-    stage.tell("attempts are logged", github.push(PRIYA, "main", [log], at(3, "09:13")))
+    stage.tell("attempts are logged", github.push_to_main(stage, PRIYA, [log], at(3, "09:13")))
     title = "Should a retried checkout be idempotent by default?"
     body = "Both the shop and payments-api would need a key. Who makes it, and for how long is it good? See #47."
     question = NumberedItem(shop, 48, PRIYA, at(3, "10:00"), title, body)
@@ -81,7 +81,7 @@ def _slow_carts(stage: Stage) -> NumberedItem:
     changed, added = ("api/carts/models.py",), ("api/carts/migrations/0013_cart_items_index.py",)
     index = Commit(shop, TOMAS, at(2, "10:30"), message, changed=changed, added=added)
     landed_at = at(2, "10:31")
-    stage.tell("index lands", github.push(TOMAS, "main", [index], landed_at))
+    stage.tell("index lands", github.push_to_main(stage, TOMAS, [index], landed_at))
     stage.tell("#49 closed", github.issue(slow, "closed", TOMAS, landed_at))
     stage.tell("#49 reopened", github.issue(slow, "reopened", HANNE, at(2, "16:40")))
     return slow
@@ -132,10 +132,12 @@ def _meanwhile(stage: Stage, fix: NumberedItem) -> NumberedItem:
     changed = ("charges/views.py",)
     added = ("charges/idempotency.py",)
     accept = Commit(payments, PRIYA, at(1, "08:20"), message, changed=changed, added=added)
-    stage.tell("payments-api accepts a key", github.push(PRIYA, "main", [accept], at(1, "08:21")))
+    stage.tell(
+        "payments-api accepts a key", github.push_to_main(stage, PRIYA, [accept], at(1, "08:21"))
+    )
     message = "Describe idempotency keys in the checkout guide\n\nRefs #48"
     guide = Commit(shop, JONAS, at(1, "10:45"), message, changed=("docs/checkout.md",))
-    stage.tell("guide written", github.push(JONAS, "main", [guide], at(1, "10:46")))
+    stage.tell("guide written", github.push_to_main(stage, JONAS, [guide], at(1, "10:46")))
     title = "Show a receipt to guests after payment"
     body = 'Guests have no order page. Four of five mails to support are "did my order go through?"'
     wish = NumberedItem(

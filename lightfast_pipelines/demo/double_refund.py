@@ -46,7 +46,7 @@ def _refunds_are_built(stage: Stage) -> Commit:
     message = f"{title} (#38)"
     merge = Commit(shop, MIRA, at(13, "09:00"), message, added=files, by_button=True)
     stage.tell("#38 merged", github.pull_request(pull, "closed", MIRA, merge.at, merge=merge))
-    stage.tell("#38 on main", github.push(MIRA, "main", [merge], merge.at))
+    stage.tell("#38 on main", github.push_to_main(stage, MIRA, [merge], merge.at))
     _deployed(stage, merge, "refunds", 13, ("09:01", "09:03", "09:04"))
     return merge
 
@@ -54,7 +54,7 @@ def _refunds_are_built(stage: Stage) -> Commit:
 def _deployed(
     stage: Stage, merge: Commit, what: str, days_ago: int, clocks: tuple[str, str, str]
 ) -> None:
-    deployment = Deployment(stage.site, merge, "main", MIRA)
+    deployment = Deployment(stage.site, merge, "main", merge.author)
     for transition, clock in zip(("created", "succeeded", "promoted"), clocks, strict=True):
         event = vercel.deployment(deployment, transition, stage.at(days_ago, clock))
         stage.tell(f"{what}: deployment {transition}", event)
@@ -96,7 +96,7 @@ def _fixed(stage: Stage, problem: StoryIssue) -> None:
     stage.tell("CHK-9 opened", opened)
     message = "Refuse a second refund of an order"
     refuse = Commit(stage.payments, TOMAS, at(12, "16:40"), message, changed=("refunds/views.py",))
-    stage.tell("payments-api refuses", github.push(TOMAS, "main", [refuse], at(12, "16:41")))
+    stage.tell("payments-api refuses", github.push_to_main(stage, TOMAS, [refuse], at(12, "16:41")))
     title = "Refund an order only once"
     body = "The button sends a key, and the second request gets the first one's answer.\n\n"
     body += "Fixes CHK-9 and resolves STOREFRONT-0R"
@@ -119,7 +119,7 @@ def _fixed(stage: Stage, problem: StoryIssue) -> None:
     message = f"{title} (#39)"
     merge = Commit(shop, TOMAS, at(11, "08:30"), message, changed=(REFUNDS,), by_button=True)
     stage.tell("#39 merged", github.pull_request(pull, "closed", PRIYA, merge.at, merge=merge))
-    stage.tell("#39 on main", github.push(PRIYA, "main", [merge], merge.at))
+    stage.tell("#39 on main", github.push_to_main(stage, PRIYA, [merge], merge.at))
     _deployed(stage, merge, "fix of refunds", 11, ("08:31", "08:33", "08:34"))
     done = linear.moved(ticket, TOMAS, at(11, "08:40"), TOMAS, before="Todo", state="Done")
     stage.tell("CHK-9 done", done)

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from lightfast_pipelines.demo.cast import Person, StoryRepository
-from lightfast_pipelines.demo.stage import StoryEvent
+from lightfast_pipelines.demo.stage import Stage, StoryEvent
 
 NOBODY = "0" * 40
 _WEB_FLOW = {"name": "GitHub", "email": "noreply@github.com", "username": "web-flow"}
@@ -92,12 +92,22 @@ def ping(place: StoryRepository, sender: Person, at: datetime) -> StoryEvent:
     return StoryEvent("github", "ping", at, {**payload, **envelope(place, sender)})
 
 
-def push(sender: Person, branch: str, commits: Sequence[Commit], at: datetime) -> StoryEvent:
-    """New commits on a branch; `at` is when GitHub received them."""
+def push(
+    sender: Person, branch: str, commits: Sequence[Commit], at: datetime, before: str = NOBODY
+) -> StoryEvent:
+    """New commits on a branch that was at `before`, or that is new; `at` is when GitHub received them."""
     head = commits[-1]
-    # The story does not say where the branch stood before; any commit id will do.
-    before = _sha(f"before {head.sha}")
-    return _push(sender, f"refs/heads/{branch}", (before, head.sha), head, at, commits)
+    pushed = _push(sender, f"refs/heads/{branch}", (before, head.sha), head, at, commits)
+    pushed.payload["created"] = before == NOBODY
+    return pushed
+
+
+def push_to_main(
+    stage: Stage, sender: Person, commits: Sequence[Commit], at: datetime
+) -> StoryEvent:
+    """New commits on the main branch, which the pushes before this one have brought where it was."""
+    head = commits[-1]
+    return push(sender, "main", commits, at, before=stage.advance_main(head.place, head.sha))
 
 
 def push_tag(sender: Person, tag: str, commit: Commit, at: datetime) -> StoryEvent:

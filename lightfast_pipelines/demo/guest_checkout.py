@@ -38,7 +38,7 @@ def _wished(stage: Stage) -> NumberedItem:
     message = "Add an address form component (#40)\n\nValidates postcodes per country."
     files = ("web/checkout/AddressForm.tsx", "web/checkout/postcodes.ts")
     form = Commit(shop, JONAS, at(7, "11:05"), message, added=files, by_button=True)
-    stage.tell("address form lands", github.push(JONAS, "main", [form], at(7, "11:06")))
+    stage.tell("address form lands", github.push_to_main(stage, JONAS, [form], at(7, "11:06")))
     assigned = github.issue(wish, "assigned", MIRA, at(7, "13:00"), assignees=[MIRA])
     stage.tell("#41 assigned", assigned)
     answer = (
@@ -80,7 +80,7 @@ def _built(stage: Stage) -> NumberedItem:
     grown = github.push(MIRA, FEATURE, work[:2], at(6, "12:01"))
     stage.tell("feature branch grows", grown, "filtered")
     stage.tell("#43 opened as a draft", github.pull_request(pull, draft=True))
-    grown = github.push(JONAS, FEATURE, work[2:], at(6, "14:21"))
+    grown = github.push(JONAS, FEATURE, work[2:], at(6, "14:21"), before=route.sha)
     stage.tell("Jonas adds the form", grown, "filtered")
     synchronized = github.pull_request(pull, "synchronize", JONAS, at(6, "14:22"), draft=True)
     stage.tell("#43 synchronized", synchronized)
@@ -128,7 +128,7 @@ def _reviewed(stage: Stage, pull: NumberedItem) -> None:
     squashed = Commit(shop, JONAS, merged_at, message, changed=files, by_button=True)
     merged = github.pull_request(small, "closed", MIRA, merged_at, merge=squashed)
     stage.tell("#45 merged", merged)
-    stage.tell("#45 on main", github.push(MIRA, "main", [squashed], merged_at))
+    stage.tell("#45 on main", github.push_to_main(stage, MIRA, [squashed], merged_at))
     stage.tell("#44 closed", github.issue(lost, "closed", MIRA, merged_at))
 
 
@@ -145,7 +145,7 @@ def _released(stage: Stage, wish: NumberedItem, pull: NumberedItem) -> tuple[Com
     merge = Commit(shop, TOMAS, at(4, "09:00"), message, changed=files, by_button=True)
     merged = github.pull_request(pull, "closed", TOMAS, merge.at, merge=merge)
     stage.tell("#43 merged by Tomás", merged)
-    pushed = github.push(TOMAS, "main", [*pull.commits, limit, merge], merge.at)
+    pushed = github.push_to_main(stage, TOMAS, [*pull.commits, limit, merge], merge.at)
     stage.tell("#43 on main", pushed)
     stage.tell("#41 closed", github.issue(wish, "closed", TOMAS, merge.at))
     deleted = github.delete_branch(TOMAS, pull.branch, limit, at(4, "09:01"))
@@ -181,5 +181,5 @@ def _bump(stage: Stage) -> Commit:
     bumped = Commit(shop, ROBOT, merged_at, f"{title} (#46)", changed=files, by_button=True)
     merged = github.pull_request(bump, "closed", TOMAS, merged_at, merge=bumped)
     stage.tell("#46 merged", merged)
-    stage.tell("#46 on main", github.push(TOMAS, "main", [bumped], merged_at))
+    stage.tell("#46 on main", github.push_to_main(stage, TOMAS, [bumped], merged_at))
     return bumped

@@ -118,7 +118,7 @@ def _sessions(stage: Stage) -> None:
     merge = Commit(shop, TOMAS, at(1, "23:52"), message, changed=files, by_button=True)
     merged = github.pull_request(pull, "closed", TOMAS, merge.at, merge=merge)
     stage.tell("#54 merged", merged, posted="23:52")
-    stage.tell("#54 on main", github.push(TOMAS, "main", [merge], merge.at), posted="23:52")
+    stage.tell("#54 on main", github.push_to_main(stage, TOMAS, [merge], merge.at), posted="23:52")
     deployment = Deployment(stage.site, merge, "main", TOMAS)
     for transition, clock in (("created", "23:58"), ("succeeded", "24:00"), ("promoted", "24:01")):
         event = vercel.deployment(deployment, transition, at(1, clock))

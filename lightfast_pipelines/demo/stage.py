@@ -6,6 +6,7 @@ day. So a demo on another day is a new story, and a second one on the same day r
 
 from __future__ import annotations
 
+import hashlib
 import json
 import uuid
 from dataclasses import dataclass, replace
@@ -66,6 +67,8 @@ class Stage:
         self.site = Site(str(number))
         self.watch = Watch(str(number), 4_500_000_000_000_000 + number)
         self.scenes: list[Scene] = []
+        self._main: dict[int, str] = {}
+        """The commit on which the main branch of a repository is, by the repository's id."""
 
     @property
     def workspace(self) -> str:
@@ -75,6 +78,18 @@ class Stage:
         hour, minute = clock.split(":")
         midnight = datetime(self.today.year, self.today.month, self.today.day, tzinfo=UTC)
         return midnight + timedelta(days=-days_ago, hours=int(hour), minutes=int(minute))
+
+    def advance_main(self, place: StoryRepository, sha: str) -> str:
+        """Moves a repository's main branch to a commit, and returns the one on which it was.
+
+        Without that, the commits of a release cannot be had from its pushes: each states where the
+        branch was and what has come since.
+        """
+        # The story begins in the middle: main had commits before its first push.
+        first = hashlib.sha1(f"main of {place.id}".encode(), usedforsecurity=False).hexdigest()
+        before = self._main.get(place.id, first)
+        self._main[place.id] = sha
+        return before
 
     def tell(
         self,

@@ -35,7 +35,7 @@ def merge_fix(stage: Stage, work: OpenWork) -> Commit:
     )
     closed = github.pull_request(fix, "closed", MIRA, merge.at, merge=merge)
     merged = stage.tell("#51 merged by Mira", closed, posted="23:30")
-    pushed = github.push(MIRA, "main", [*fix.commits, merge], merge.at)
+    pushed = github.push_to_main(stage, MIRA, [*fix.commits, merge], merge.at)
     stage.tell("#51 on main", pushed, posted="23:30")
     stage.tell("#47 closed", github.issue(work.bug, "closed", MIRA, merge.at), posted="23:30")
     twin_closed = github.issue(twin, "closed", MIRA, at(1, "23:31"))

@@ -14,6 +14,7 @@ from lightfast_pipelines.demo.stage import Scene, Stage
 from lightfast_pipelines.demo.story import ORG, PROVIDERS, as_lines, tell
 from lightfast_pipelines.inbox.files import ingest
 from lightfast_pipelines.inbox.jsonlines import read_lines
+from lightfast_pipelines.people.actors import decide_actors
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.providers.webhook_contract import Accepted, Secret
 from lightfast_pipelines.store import chain
@@ -208,6 +209,18 @@ def test_a_deployment_leads_to_its_change_and_its_author(
         (2, "merges_as"),
     ]
     assert from_there[2].author == cause[5].author
+
+
+def test_whoever_deploys_is_shown_by_name(conn: Connection) -> None:
+    """Vercel names an account by its id alone; its commits name it only if one person wrote them."""
+    decide_actors(conn, play(conn).workspace.org_id, now=NOW)
+    names = conn.execute(
+        """
+        SELECT DISTINCT a.display_name FROM lightfast.actors a
+        JOIN lightfast.actor_identities i ON i.actor_id = a.id AND i.source = 'vercel'
+        """
+    ).fetchall()
+    assert {name for (name,) in names} == {"Jonas Lind", "Mira Okafor", "Priya Raman", "Tomás Vega"}
 
 
 def test_a_walk_ends_if_edges_form_a_circle(conn: Connection) -> None:

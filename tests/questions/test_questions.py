@@ -95,7 +95,7 @@ def test_a_question_lists_the_parameters_that_it_uses_and_says_what_is_easy_to_g
 
 def test_writing_the_answers_that_the_page_has_leaves_it_as_it_is() -> None:
     text = PAGE.read_text()
-    assert with_answers(text, {question.title: question.answer for question in QUESTIONS}) == text
+    assert with_answers(text, {question.title: question.answer for question in questions()}) == text
 
 
 def test_a_percent_sign_of_the_sql_is_no_parameter() -> None:
