@@ -21,7 +21,8 @@ from pathlib import Path
 from bench.corpus import CORPUS, deliveries
 from bench.grown import SEED_DELIVERIES, grow_home, leave_work
 from bench.grown_tables import ALL_VIEWS
-from bench.questions import QUESTIONS, Place, Question, place_in
+from bench.question import Place, Question, place_in
+from bench.questions import QUESTIONS
 from bench.recorded_queries import Recorder
 from bench.report import Measurement, Report, add_json_option, finish
 from lightfast_pipelines.embedded_postgres import EmbeddedPostgres

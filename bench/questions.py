@@ -6,13 +6,12 @@ on a million observations, and tests look at the plans.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
-from bench.questions_documented import named_in, parameters_of
-from bench.questions_page import DocumentedQuestion, questions
+from bench.question import Place, Question
+from bench.questions_analysts import ANALYSTS, DOCUMENTED
 from lightfast_pipelines.capture.queue.taking import take
 from lightfast_pipelines.cli.chain import read_chain
 from lightfast_pipelines.cli.models import service_statuses
@@ -27,19 +26,26 @@ from lightfast_pipelines.people import profiles
 from lightfast_pipelines.people.review_list import count_doubtful, read_review_list
 from lightfast_pipelines.store import checks
 from lightfast_pipelines.store.activity import list_activity
-from lightfast_pipelines.store.chain import key_of, last_alert
+from lightfast_pipelines.store.chain import last_alert
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.hosted_vectors import hosted_progress
-from lightfast_pipelines.store.linked_resources import (
-    Workspace,
-    find_workspace,
-    list_integrations,
-    list_workspaces,
-)
+from lightfast_pipelines.store.linked_resources import list_integrations, list_workspaces
 from lightfast_pipelines.store.pending_work import TO_CLUSTER, TO_EMBED, PendingObservations
+from lightfast_pipelines.store.person_details import read_person
 from lightfast_pipelines.store.stage_pages import PendingPages
 from lightfast_pipelines.store.states import states_at
 from lightfast_pipelines.store.status import read_status
+from lightfast_pipelines.store.thing_details import read_details
+from lightfast_pipelines.store.things import things_named
+from lightfast_pipelines.store.timeline import (
+    RECENT,
+    Cursor,
+    Wanted,
+    entity_id,
+    identities_of,
+    read_timeline,
+    types_like,
+)
 from lightfast_pipelines.store.unreported import read_unreported
 from lightfast_pipelines.store.why import explain
 
@@ -48,71 +54,16 @@ PAGE = 500
 SHOWN = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """What is asked about: a workspace with the busiest person and branch, and a recent piece of work.
-
-    `latest` is the time of its latest event.
-    """
-
-    workspace: Workspace
-    latest: datetime
-    pull_request: str
-    branch: str
-    observation: str
-    person: str
-    cluster: str
-    named: Mapping[str, str]
-    """What the questions of docs/questions.md are about here, by the names of their parameters."""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    name: str
-    asked_by: Literal["command", "stage", "analyst"]
-    ask: Callable[[Connection, Place], Any]
-
-
-def place_in(conn: Connection, slug: str) -> Place:
-    """The busiest of a workspace: what costs most to ask about."""
-    workspace = find_workspace(conn, slug)
-
-    def one(query: str) -> Any:
-        row = conn.execute(query, {"workspace": workspace.id}).fetchone()
-        assert row is not None, query
-        return row[0]
-
-    most_mentioned = """
-      SELECT key FROM lightfast.entities WHERE workspace_id = %(workspace)s AND category = '{}'
-      ORDER BY occurrence_count DESC, key LIMIT 1
-    """
-    return Place(
-        workspace,
-        one(
-            "SELECT max(occurred_at) FROM lightfast.observations WHERE workspace_id = %(workspace)s"
-        ),
-        one(most_mentioned.format("pull_request")),
-        one(most_mentioned.format("branch")),
-        one(
-            "SELECT external_id FROM lightfast.observations WHERE workspace_id = %(workspace)s"
-            " ORDER BY occurred_at DESC LIMIT 1"
-        ),
-        one(
-            "SELECT actor_id FROM lightfast.actor_profiles WHERE workspace_id = %(workspace)s"
-            " ORDER BY observation_count DESC, actor_id LIMIT 1"
-        ),
-        one(
-            "SELECT id FROM lightfast.clusters WHERE workspace_id = %(workspace)s"
-            " ORDER BY summary IS NULL, last_observation_at DESC, id LIMIT 1"
-        ),
-        named_in(conn, slug),
-    )
-
-
 def _chain(conn: Connection, place: Place) -> Any:
-    start = key_of(conn, place.workspace.id, place.pull_request)
-    assert start is not None
-    return read_chain(conn, place.workspace.id, start)
+    return read_chain(conn, place.workspace.id, place.pull_request)
+
+
+def _timeline(conn: Connection, place: Place, **wanted: Any) -> Any:
+    return read_timeline(conn, Wanted(place.workspace.id, **wanted), SHOWN)
+
+
+def _timeline_of(conn: Connection, place: Place, key: str) -> Any:
+    return _timeline(conn, place, entity=entity_id(conn, place.workspace.id, key))
 
 
 def _page(
@@ -121,24 +72,6 @@ def _page(
     def ask(conn: Connection, _place: Place) -> Any:
         pages = PendingPages(stage=stage, parameters=parameters)
         return pages.next(conn, None, PAGE)
-
-    return ask
-
-
-def _sql(query: str) -> Callable[[Connection, Place], Any]:
-    def ask(conn: Connection, place: Place) -> Any:
-        return conn.execute(
-            query,
-            {
-                "workspace": place.workspace.id,
-                "week": place.latest - timedelta(days=7),
-                "month": place.latest - timedelta(days=30),
-                "person": place.person,
-                "pull_request": place.pull_request,
-                "cluster": place.cluster,
-                "shown": SHOWN,
-            },
-        ).fetchall()
 
     return ask
 
@@ -172,6 +105,68 @@ COMMANDS = (
         "state", "command", lambda conn, at: states_at(conn, at.pull_request, _now(), None, None)
     ),
     Question("chain", "command", _chain),
+    Question(
+        "show, a pull request",
+        "command",
+        lambda conn, at: read_details(conn, at.workspace.id, at.pull_request, SHOWN),
+    ),
+    Question(
+        "show, a branch that everything names",
+        "command",
+        lambda conn, at: read_details(conn, at.workspace.id, at.branch, SHOWN),
+    ),
+    Question(
+        "show, a file",
+        "command",
+        lambda conn, at: read_details(conn, at.workspace.id, at.file, SHOWN),
+    ),
+    Question(
+        "show, a person",
+        "command",
+        lambda conn, at: read_person(conn, at.workspace.id, at.person),
+    ),
+    Question(
+        "the thing of a key",
+        "command",
+        lambda conn, at: things_named(conn, at.pull_request, [at.workspace]),
+    ),
+    Question(
+        "the thing of a number",
+        "command",
+        lambda conn, at: things_named(conn, "#7", [at.workspace]),
+    ),
+    Question(
+        "the thing of no name",
+        "command",
+        lambda conn, at: things_named(conn, "nothing of that name", [at.workspace]),
+    ),
+    Question("timeline", "command", lambda conn, at: _timeline(conn, at, since=at.latest - RECENT)),
+    Question(
+        "timeline, a later page",
+        "command",
+        lambda conn, at: _timeline(conn, at, before=Cursor(at.latest - timedelta(days=30), "x")),
+    ),
+    Question(
+        "timeline, of the busiest person",
+        "command",
+        lambda conn, at: _timeline(conn, at, identities=identities_of(conn, [at.person])),
+    ),
+    Question(
+        "timeline, of a pull request",
+        "command",
+        lambda conn, at: _timeline_of(conn, at, at.pull_request),
+    ),
+    Question(
+        "timeline, of a branch", "command", lambda conn, at: _timeline_of(conn, at, at.branch)
+    ),
+    Question("timeline, of a file", "command", lambda conn, at: _timeline_of(conn, at, at.file)),
+    Question(
+        "timeline, of a type",
+        "command",
+        lambda conn, at: _timeline(
+            conn, at, types=types_like(conn, at.workspace.id, "*.merged")[0]
+        ),
+    ),
     Question(
         "people review",
         "command",
@@ -223,142 +218,5 @@ STAGES = (
         lambda conn, _: checks.observations_without_payload(conn),
     ),
 )
-
-ANALYSTS = (
-    Question(
-        "the latest events of a workspace",
-        "analyst",
-        _sql(
-            """
-            SELECT occurred_at, source_type, title FROM lightfast.remembered
-            WHERE workspace_id = %(workspace)s ORDER BY occurred_at DESC LIMIT %(shown)s
-            """
-        ),
-    ),
-    Question(
-        "events of the last week by type",
-        "analyst",
-        _sql(
-            """
-            SELECT source_type, count(*) FROM lightfast.observations
-            WHERE workspace_id = %(workspace)s AND occurred_at >= %(week)s GROUP BY 1 ORDER BY 2 DESC
-            """
-        ),
-    ),
-    Question(
-        "who did most in the last month",
-        "analyst",
-        _sql(
-            """
-            SELECT p.author_name, count(*) FROM lightfast.observations o
-            JOIN lightfast.observation_people p ON p.observation_id = o.id
-            WHERE o.workspace_id = %(workspace)s AND o.occurred_at >= %(month)s
-            GROUP BY 1 ORDER BY 2 DESC LIMIT %(shown)s
-            """
-        ),
-    ),
-    Question(
-        "the most significant of the last month",
-        "analyst",
-        _sql(
-            """
-            SELECT title, significance_score FROM lightfast.remembered
-            WHERE workspace_id = %(workspace)s AND occurred_at >= %(month)s
-            ORDER BY significance_score DESC, occurred_at DESC LIMIT %(shown)s
-            """
-        ),
-    ),
-    Question(
-        "a person's latest work",
-        "analyst",
-        _sql(
-            """
-            SELECT w.occurred_at, w.title FROM lightfast.actor_identities i
-            CROSS JOIN LATERAL (
-              SELECT o.occurred_at, o.title FROM lightfast.observations o
-              WHERE o.author_identity_id = i.id AND o.workspace_id = %(workspace)s
-              ORDER BY o.occurred_at DESC LIMIT %(shown)s
-            ) w
-            WHERE i.actor_id = %(person)s ORDER BY 1 DESC LIMIT %(shown)s
-            """
-        ),
-    ),
-    Question(
-        "a person's profile",
-        "analyst",
-        _sql(
-            """
-            SELECT * FROM lightfast.actor_profiles
-            WHERE workspace_id = %(workspace)s AND actor_id = %(person)s
-            """
-        ),
-    ),
-    Question(
-        "the timeline of a pull request",
-        "analyst",
-        _sql(
-            """
-            SELECT occurred_at, source_type, title FROM lightfast.observations
-            WHERE workspace_id = %(workspace)s AND subject_key = %(pull_request)s ORDER BY 1
-            """
-        ),
-    ),
-    Question(
-        "the work that goes on",
-        "analyst",
-        _sql(
-            """
-            SELECT topic_label, observation_count, last_observation_at FROM lightfast.clusters
-            WHERE workspace_id = %(workspace)s AND status = 'open'
-            ORDER BY last_observation_at DESC LIMIT %(shown)s
-            """
-        ),
-    ),
-    Question(
-        "a cluster's summary",
-        "analyst",
-        _sql(
-            """
-            SELECT sentence, observations, is_stale FROM lightfast.summary_sentences
-            WHERE workspace_id = %(workspace)s AND cluster_id = %(cluster)s ORDER BY position
-            """
-        ),
-    ),
-    Question(
-        "a cluster's events",
-        "analyst",
-        _sql(
-            """
-            SELECT o.occurred_at, o.title FROM lightfast.cluster_members m
-            JOIN lightfast.observations o ON o.id = m.observation_id
-            WHERE m.workspace_id = %(workspace)s AND m.cluster_id = %(cluster)s ORDER BY 1
-            """
-        ),
-    ),
-    Question(
-        "what a pull request is related to",
-        "analyst",
-        _sql(
-            """
-            SELECT r.type, o.key, o.value FROM lightfast.entities s
-            JOIN lightfast.relationships r ON r.subject_id = s.id
-            JOIN lightfast.entities o ON o.id = r.object_id
-            WHERE s.workspace_id = %(workspace)s AND s.key = %(pull_request)s
-            """
-        ),
-    ),
-)
-
-
-def _documented(question: DocumentedQuestion) -> Question:
-    def ask(conn: Connection, place: Place) -> Any:
-        parameters = parameters_of(question, place.named, place.latest)
-        statement = question.statement.encode()
-        return conn.execute(statement, parameters).fetchall()
-
-    return Question(f"docs: {question.title}", "analyst", ask)
-
-
-DOCUMENTED = tuple(map(_documented, questions()))
 
 QUESTIONS = (*COMMANDS, *STAGES, *ANALYSTS, *DOCUMENTED)

@@ -77,22 +77,6 @@ def last_alert(conn: Connection, workspace: int) -> str | None:
     return None if row is None else str(row[0])
 
 
-def key_of(conn: Connection, workspace: int, name: str) -> str | None:
-    """The key of the entity with this key or alias; None if the workspace has none."""
-    row = conn.execute(
-        """
-        SELECT e.key FROM lightfast.entities e
-        WHERE e.workspace_id = %(workspace)s AND e.key = %(name)s
-        UNION ALL
-        SELECT e.key FROM lightfast.entity_aliases a JOIN lightfast.entities e ON e.id = a.entity_id
-        WHERE a.workspace_id = %(workspace)s AND a.alias = %(name)s
-        LIMIT 1
-        """,
-        {"workspace": workspace, "name": name},
-    ).fetchone()
-    return None if row is None else str(row[0])
-
-
 def walk(conn: Connection, workspace: int, start: str, steps: Sequence[Step]) -> list[ChainLink]:
     """Every entity that these steps reach from `start` (a key), each after the one it was reached from.
 

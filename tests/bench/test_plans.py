@@ -9,7 +9,8 @@ from __future__ import annotations
 import pytest
 
 from bench.grown_rows import TABLES
-from bench.questions import QUESTIONS, Question, place_in
+from bench.question import Question, place_in
+from bench.questions import QUESTIONS
 from bench.recorded_queries import Plan, Recorder, Statement
 from lightfast_pipelines.language import status as language_status
 from lightfast_pipelines.store import row_counts
@@ -17,8 +18,11 @@ from tests.bench.conftest import GrownDatabase
 
 # Tables that grow with history. The others have a row for a workspace, a resource or what waits.
 HISTORY = {*TABLES} - {"installations", "resources", "integrations"}
-# Lists of all that is linked: as long as that is.
-LISTS = {"workspace list", "integration list"}
+# Lists of all that is linked, or look into each repository that is: as long as that is.
+LISTS = {
+    *("workspace list", "integration list"),
+    *("the thing of a number", "the thing of no name"),
+}
 # Read the latest 10,000, which neither history has.
 UP_TO_A_BOUND = {"checks, observations without a payload", "docs: Similar past incidents"}
 # Asked once after rules have changed: an outcome does not say of which provider it is.
