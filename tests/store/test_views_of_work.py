@@ -303,3 +303,28 @@ def test_a_merge_is_deployed_when_production_serves_it_or_a_later_commit(shop: C
     assert deployed_at() == [datetime(2024, 5, 3, 16, tzinfo=UTC), None]
     _tell(shop, ("deployment_status", _deployed(45, merge, "2024-05-03T15:30:00Z")))
     assert deployed_at() == [datetime(2024, 5, 3, 15, 30, tzinfo=UTC), None]
+
+
+def test_what_other_projects_deploy_between_does_not_hide_a_deployment(shop: Connection) -> None:
+    merge = "b" * 40
+    commits = [github.commit("Add a cart (#1)", commit_sha=merge, at=github.CHANGED_AT)]
+    _tell(
+        shop,
+        ("push", github.push(commits, after=merge)),
+        ("pull_request", github.pull_request("closed", merged=True, merge_sha=merge)),
+        ("deployment_status", _deployed(41, merge, "2024-05-09T12:00:00Z")),
+    )
+    shop.execute(
+        """
+        INSERT INTO lightfast.temporal_states (workspace_id, entity_type, entity_id, state_type,
+          state_value, valid_from, valid_to, is_current, recorded_at)
+        SELECT s.workspace_id, 'project', 'vercel:project:docs', s.state_type, 'vercel:deployment:' || n,
+               s.valid_from - n * interval '1 minute', s.valid_from - (n - 1) * interval '1 minute',
+               n = 1, s.recorded_at
+        FROM lightfast.temporal_states s, generate_series(1, 300) n
+        WHERE s.state_type = 'live_deployment:production'
+        """
+    )
+    shop.commit()
+    found = rows(shop, "SELECT deployed_at FROM lightfast.pull_requests")
+    assert found == [(datetime(2024, 5, 9, 12, tzinfo=UTC),)]

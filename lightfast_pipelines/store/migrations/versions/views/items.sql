@@ -90,24 +90,46 @@ CREATE FUNCTION lightfast.first_live(
   workspace_id bigint, pull_request_id bigint, merged_at timestamptz, repository_id text
 ) RETURNS timestamptz
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
-  SELECT l.valid_from
-  FROM (
-    SELECT s.valid_from, s.state_value FROM lightfast.temporal_states s
-    WHERE s.workspace_id = $1 AND s.state_type = 'live_deployment:production'
-      -- The planner does not see that this follows; an index asks for it.
-      AND s.state_type LIKE 'live_deployment:%'
-      AND s.superseded_at IS NULL AND s.valid_from >= $3
-      AND (s.valid_to IS NULL OR s.valid_to > s.valid_from)
-    ORDER BY s.valid_from LIMIT 200
-  ) l
-  JOIN lightfast.entities d ON d.workspace_id = $1 AND d.key = l.state_value
-  WHERE EXISTS (
-    SELECT FROM lightfast.relationships r
-    JOIN lightfast.relationships p ON p.object_id = r.object_id
-    WHERE r.subject_id = d.id AND r.type = 'deploys' AND p.subject_id = $2
-      AND p.type IN ('contains', 'merges_as')
-  ) OR lightfast.deploys_from(d.id, $4, $3)
-  ORDER BY l.valid_from LIMIT 1
+  -- Each project by itself: the changes of others would come between, more with every project.
+  SELECT min(served.valid_from)
+  FROM lightfast.temporal_states place
+  CROSS JOIN LATERAL (
+    SELECT s.state_value FROM lightfast.temporal_states s
+    WHERE s.workspace_id = $1 AND s.entity_id = place.entity_id
+      AND s.state_type = 'live_deployment:production' AND s.superseded_at IS NULL
+      AND s.valid_from >= $3 AND (s.valid_to IS NULL OR s.valid_to > s.valid_from)
+      AND s.state_value <> 'none'
+    ORDER BY s.valid_from LIMIT 1
+  ) next
+  CROSS JOIN LATERAL (
+    SELECT l.valid_from
+    FROM (
+      SELECT s.valid_from, s.state_value FROM lightfast.temporal_states s
+      WHERE s.workspace_id = $1 AND s.entity_id = place.entity_id
+        AND s.state_type = 'live_deployment:production' AND s.superseded_at IS NULL
+        AND s.valid_from >= $3 AND (s.valid_to IS NULL OR s.valid_to > s.valid_from)
+      ORDER BY s.valid_from LIMIT 200
+    ) l
+    JOIN lightfast.entities d ON d.workspace_id = $1 AND d.key = l.state_value
+    WHERE EXISTS (
+      SELECT FROM lightfast.relationships r
+      JOIN lightfast.relationships p ON p.object_id = r.object_id
+      WHERE r.subject_id = d.id AND r.type = 'deploys' AND p.subject_id = $2
+        AND p.type IN ('contains', 'merges_as')
+    ) OR lightfast.deploys_from(d.id, $4, $3)
+    ORDER BY l.valid_from LIMIT 1
+  ) served
+  WHERE place.workspace_id = $1 AND place.state_type = 'live_deployment:production'
+    -- The planner does not see that this follows; an index asks for it.
+    AND place.state_type LIKE 'live_deployment:%' AND place.is_current
+    -- Not a project that serves another repository.
+    AND (place.entity_id = 'github:repository:' || $4 OR NOT EXISTS (
+      SELECT FROM lightfast.entities d
+      JOIN lightfast.relationships r ON r.subject_id = d.id AND r.type = 'deploys'
+      JOIN lightfast.entities c ON c.id = r.object_id
+      JOIN lightfast.observation_facts o
+        ON o.workspace_id = c.workspace_id AND o.source_id = c.key || '|pushed'
+      WHERE d.workspace_id = $1 AND d.key = next.state_value AND o.metadata->>'repoId' <> $4))
 $$;
 COMMENT ON FUNCTION lightfast.first_live(bigint, bigint, timestamptz, text) IS
   'When production first served a merged pull request (entities.id): its commits, or a later one of its repository.';
