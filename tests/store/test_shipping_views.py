@@ -1,10 +1,10 @@
-"""Deployments, errors and incidents as analysts see them: one row for each, and what is behind it."""
+"""Deployments as analysts see them: one row for each, and what is behind it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -222,6 +222,39 @@ def test_a_deployment_whose_beginning_was_not_received_is_described_by_its_end(
     ) == [("production", "failed", "github:pr:1#1", moment(5), moment(5))]
 
 
+def test_a_renamed_repository_has_one_name_in_every_view(conn: Connection) -> None:
+    store = github.repository("acme/store", updated_at="2024-05-30T10:00:00Z")
+    renamed = {"action": "renamed", "changes": {"repository": {"name": {"from": "shop"}}}}
+    captured(
+        conn,
+        [
+            *merged(),
+            of_github(None, 7, 0),
+            of_github("success", 7, 2),
+            delivery("release", github.release()),
+            delivery("issues", github.issue()),
+            delivery("repository", {**renamed, "repository": store, "sender": github.user("ada")}),
+        ],
+    )
+    for view in (
+        *("changes", "pull_requests", "issues", "file_changes", "deployments"),
+        *("deployment_periods", "releases"),
+    ):
+        named = rows(conn, f"SELECT DISTINCT repository FROM lightfast.{view}")
+        assert named == [("acme/store",)], view
+    assert rows(conn, "SELECT name FROM lightfast.repositories") == [("acme/store",)]
+
+
+def test_a_deployment_of_a_pull_request_without_a_title_has_that_of_its_commit(
+    conn: Connection,
+) -> None:
+    built = vercel.meta(github.sha("on a branch"), githubPrId="9", githubCommitRef="cart")
+    captured(conn, [of_vercel("created", "dpl_1", 0, git=built, target=None)])
+    assert rows(conn, "SELECT pull_request, title FROM lightfast.deployments") == [
+        ("github:pr:1#9", "Add a cart")
+    ]
+
+
 def test_what_is_deleted_or_only_named_is_no_deployment(conn: Connection) -> None:
     captured(
         conn,
@@ -232,170 +265,6 @@ def test_what_is_deleted_or_only_named_is_no_deployment(conn: Connection) -> Non
         ],
     )
     assert rows(conn, "SELECT key FROM lightfast.deployments") == []
-
-
-def _errors() -> list[Delivery]:
-    return [
-        of_sentry("issue", sentry.issue("created")),
-        of_sentry("error", sentry.error("e1", "2024-05-01T10:00:00Z")),
-        of_sentry("error", sentry.error("e2", "2024-05-01T10:10:00Z")),
-        of_sentry("error", sentry.error("e3", "2024-05-01T10:20:00Z", release="shop@1.4.3")),
-        of_sentry("error", sentry.error("e4", "2024-05-02T00:10:00Z", release="shop@1.4.3")),
-        # The same event once more, in another delivery.
-        of_sentry("error", sentry.error("e4", "2024-05-02T00:10:00Z", release="shop@1.4.3"), 9),
-        of_sentry(
-            "error",
-            sentry.error(
-                "e5", "2024-05-02T00:20:00Z", release=None, tags=[["transaction", "/cart"]]
-            ),
-        ),
-    ]
-
-
-def test_events_of_an_error_count_once_whether_they_stand_alone_or_not(conn: Connection) -> None:
-    captured(conn, _errors())
-    assert rows(
-        conn,
-        """
-        SELECT key, short_id, title, error_type, culprit, project, level, status, is_open, events,
-               first_release, endpoints, last_seen_at
-        FROM lightfast.errors
-        """,
-    ) == [
-        (
-            *("sentry:issue:42:4711", "SHOP-1A", "TypeError: price is undefined", "TypeError"),
-            *("cart/total", "shop", "error", "unresolved", True, 5, "shop@1.4.2", ["/cart"]),
-            datetime(2024, 5, 2, 0, 20, tzinfo=UTC),
-        )
-    ]
-    assert rows(
-        conn, "SELECT day, release, events FROM lightfast.error_days ORDER BY 1, 2 NULLS LAST"
-    ) == [
-        (date(2024, 5, 1), "shop@1.4.2", 2),
-        (date(2024, 5, 1), "shop@1.4.3", 1),
-        (date(2024, 5, 2), "shop@1.4.3", 1),
-        (date(2024, 5, 2), None, 1),
-    ]
-
-
-def test_an_error_without_its_issues_events_is_described_by_the_first_of_its_own(
-    conn: Connection,
-) -> None:
-    captured(conn, [of_sentry("error", sentry.error("e1"))])
-    assert rows(
-        conn,
-        "SELECT short_id, error_type, level, status, is_open, events FROM lightfast.errors",
-    ) == [(None, "TypeError", "error", "unresolved", True, 1)]
-
-
-def _broken_and_mended() -> list[Delivery]:
-    """A release broke, and a pull request that names the error mended it."""
-    release = {"release": MERGE["id"]}
-    mend = github.commit("Merge pull request #2 from ada/mend", at="2024-05-03T08:00:00Z")
-    text = "Fixes SHOP-1A"
-    opened = github.pull_request("opened", 2, title="Mend the price", body=text, author="grace")
-    closed = github.pull_request(
-        *("closed", 2),
-        title="Mend the price",
-        body=text,
-        author="grace",
-        merged=True,
-        merge_sha=mend["id"],
-        at="2024-05-03T08:00:00Z",
-    )
-    return [
-        *merged(),
-        of_sentry("issue", sentry.issue("created", firstRelease={"version": MERGE["id"]})),
-        of_sentry("error", sentry.error("e1", "2024-05-02T12:30:00Z", **release)),
-        of_sentry(
-            "event_alert", sentry.event_alert("e1", datetime="2024-05-02T12:30:00Z", **release)
-        ),
-        of_sentry(
-            "event_alert", sentry.event_alert("e2", datetime="2024-05-02T12:50:00Z", **release)
-        ),
-        delivery("pull_request", opened),
-        delivery("pull_request", closed),
-        delivery("push", github.push([mend])),
-        of_sentry(
-            "issue", sentry.issue("resolved", last_seen="2024-05-02T13:00:00Z"), minutes=24 * 60
-        ),
-        # It comes back, and is reported again.
-        of_sentry(
-            "issue",
-            sentry.issue("unresolved", last_seen="2024-05-05T09:00:00Z", substatus="regressed"),
-            minutes=3 * 24 * 60,
-        ),
-        of_sentry(
-            "event_alert", sentry.event_alert("e3", datetime="2024-05-05T10:30:00Z", **release)
-        ),
-    ]
-
-
-def test_an_alert_leads_to_what_caused_its_error_and_what_mended_it(conn: Connection) -> None:
-    captured(conn, _broken_and_mended())
-    [(caused, fixed)] = rows(conn, "SELECT caused_by, fixed_by FROM lightfast.errors")
-    assert (caused, fixed) == ("github:pr:1#1", "github:pr:1#2")
-    assert rows(
-        conn,
-        """
-        SELECT kind, name, error, error_title, cause, cause_title, cause_pull_request, fix,
-               fix_title, fixed_at
-        FROM lightfast.incidents ORDER BY started_at LIMIT 1
-        """,
-    ) == [
-        (
-            *("event", "Checkout errors", "sentry:issue:42:4711", "TypeError: price is undefined"),
-            *("github:pr:1#1", "Add a cart", "github:pr:1#1", "github:pr:1#2", "Mend the price"),
-            datetime(2024, 5, 3, 8, tzinfo=UTC),
-        )
-    ]
-
-
-def test_an_error_is_one_incident_each_time_that_it_is_open(conn: Connection) -> None:
-    captured(conn, _broken_and_mended())
-    assert rows(
-        conn,
-        "SELECT started_at, resolved_at, is_open FROM lightfast.incidents ORDER BY started_at",
-    ) == [
-        (datetime(2024, 5, 2, 12, 30, tzinfo=UTC), moment(24 * 60), False),
-        (datetime(2024, 5, 5, 10, 30, tzinfo=UTC), None, True),
-    ]
-
-
-def test_a_metric_that_gets_worse_and_better_is_one_incident(conn: Connection) -> None:
-    def level(action: str, minutes: int, incident: str = "4", **more: Any) -> Delivery:
-        began = moment(0 if incident == "4" else 60).strftime("%Y-%m-%dT%H:%M:%SZ")
-        payload = sentry.metric_alert(
-            action, incident=incident, date_started=began, date_detected=began, **more
-        )
-        return of_sentry("metric_alert", payload, minutes)
-
-    captured(
-        conn,
-        [
-            level("warning", 1),
-            level("critical", 5),
-            level("warning", 9),
-            level("resolved", 20),
-            level("critical", 65, "5"),
-        ],
-    )
-    assert rows(
-        conn,
-        """
-        SELECT key, name, kind, level, started_at, resolved_at, is_open, error, cause
-        FROM lightfast.incidents ORDER BY started_at
-        """,
-    ) == [
-        (
-            *("sentry:alert:5:7", "Failed payments", "metric", "critical"),
-            *(moment(1), moment(20), False, None, None),
-        ),
-        (
-            *("sentry:alert:5:7", "Failed payments", "metric", "critical"),
-            *(moment(65), None, True, None, None),
-        ),
-    ]
 
 
 BY_INDEX = {
@@ -445,23 +314,6 @@ VIEWS = (
     *("deployments", "deployment_periods", "releases", "release_commits", "errors"),
     *("error_days", "incidents"),
 )
-
-
-def test_two_tenants_with_the_same_things_see_their_own_and_no_row_twice(conn: Connection) -> None:
-    story = [
-        *_broken_and_mended(),
-        of_vercel("created", "dpl_1", 0, git=vercel.meta(MERGE["id"])),
-        of_vercel("promoted", "dpl_1", 3, git=vercel.meta(MERGE["id"])),
-        delivery("release", github.release()),
-    ]
-    linked(conn, "theirs", *SHOP)
-    captured(conn, story)
-    for view in VIEWS:
-        found = rows(conn, f"SELECT * FROM lightfast.{view}")
-        assert {slug for slug, *_ in found} == {"shop", "theirs"}, view
-        mine = [row[2:] for row in found if row[0] == "shop"]
-        theirs = [row[2:] for row in found if row[0] == "theirs"]
-        assert len(mine) == len(theirs) == len(set(map(str, mine))), view
 
 
 def test_the_analysts_role_reads_every_view_and_calls_similar(database: Database) -> None:

@@ -175,6 +175,17 @@ def test_a_deleted_issue_is_in_no_view(shop: Connection) -> None:
         assert found == [("github:issue:1#6",)], view
 
 
+def test_a_pull_request_lists_no_deleted_issue(shop: Connection) -> None:
+    _tell(
+        shop,
+        ("pull_request", github.pull_request("opened", body="Fixes #5, fixes #6")),
+        ("issues", github.issue("opened", 5)),
+        ("issues", github.issue("opened", 6)),
+        ("issues", github.issue("deleted", 5, at=LATER)),
+    )
+    assert rows(shop, "SELECT issues FROM lightfast.pull_requests") == [(["github:issue:1#6"],)]
+
+
 def test_assignees_are_those_of_the_state_else_those_of_the_opening(shop: Connection) -> None:
     taken = github.issue("unassigned", 6, assignees=("lin",), at=LATER)
     _tell(

@@ -17,8 +17,8 @@ _REPOSITORY = "Repository (`owner/name`), as it is called now."
 
 pull_requests = view(
     "pull_requests",
-    "A pull request as it is now. One of which only reviews or comments arrived is not here until its "
-    "history is read.",
+    "A pull request as it is now. One of which no opening, closing or merge arrived (only commits, labels, "
+    "reviews or comments) is not here until its history is read.",
     key("Key of the pull request."),
     maybe("repository", Text, _REPOSITORY),
     column("number", Integer, "Its number in the repository."),
@@ -74,7 +74,8 @@ reviews = view(
 
 issues = view(
     "issues",
-    "An issue of GitHub or Linear as it is now. One that was moved to another repository is shown there only.",
+    "An issue of GitHub or Linear as it is now. One that was moved to another repository is shown there "
+    "only. One of GitHub of which no opening or closing arrived is not here until its history is read.",
     key("Key of the issue."),
     of_values("provider", "Where it is.", ("github", "linear")),
     maybe("identifier", Text, "`#41` in its repository, or `CHK-12`."),

@@ -181,7 +181,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
      ORDER BY EXISTS (
        SELECT FROM lightfast.relationships o
        WHERE o.subject_id = made.id AND o.object_id = target.id AND o.type = 'on_branch') DESC,
-       r.last_seen_at DESC LIMIT 1)
+       r.last_seen_at DESC, target.key LIMIT 1)
     UNION ALL
     (SELECT other.id, 0
      FROM lightfast.entities made

@@ -95,7 +95,9 @@ COMMENT ON FUNCTION lightfast.done_at(bigint, text) IS
 
 CREATE FUNCTION lightfast.title_of(workspace_id bigint, key text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
-  SELECT regexp_replace(e.value, '^#\d+ ', '') FROM lightfast.entities e
+  SELECT CASE WHEN e.category IN ('pull_request', 'issue')
+              THEN nullif(regexp_replace(e.value, '^#\d+( |$)', ''), '') ELSE e.value END
+  FROM lightfast.entities e
   WHERE e.workspace_id = $1 AND e.key = $2
 $$;
 COMMENT ON FUNCTION lightfast.title_of(bigint, text) IS

@@ -6,7 +6,11 @@ SELECT
   s.state_value AS deployment,
   substr(s.state_type, length('live_deployment:') + 1) AS environment,
   CASE WHEN place.category = 'project' THEN place.value END AS project,
-  CASE WHEN place.category = 'repository' THEN place.value END AS repository,
+  CASE WHEN place.category = 'repository' THEN coalesce(
+    (SELECT r.resource_name FROM lightfast.resources r
+     WHERE r.provider = 'github' AND r.org_id = w.org_id
+       AND r.provider_resource_id = substr(place.key, length('github:repository:') + 1)),
+    place.value) END AS repository,
   s.valid_from AS live_from,
   s.valid_to AS live_to,
   s.is_current AS is_live,

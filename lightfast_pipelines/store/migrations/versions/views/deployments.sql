@@ -12,8 +12,9 @@ SELECT
     said.metadata->>'projectName'
   ) AS project,
   coalesce(
-    (SELECT r.value FROM lightfast.entities r
-     WHERE r.workspace_id = e.workspace_id AND r.key = 'github:repository:' || (said.metadata->>'repoId')),
+    (SELECT r.resource_name FROM lightfast.resources r
+     WHERE r.provider = 'github' AND r.provider_resource_id = said.metadata->>'repoId'
+       AND r.org_id = w.org_id),
     said.metadata->>'repoFullName',
     (said.metadata->>'gitOrg') || '/' || (said.metadata->>'gitRepo')
   ) AS repository,

@@ -18,11 +18,8 @@ SELECT
   writing.actor_id AS author_id,
   f.occurred_at AS committed_at,
   f.metadata->>'branch' AS branch,
-  (SELECT p.key FROM lightfast.entities c
-   JOIN lightfast.relationships r ON r.object_id = c.id AND r.type IN ('contains', 'merges_as')
-   JOIN lightfast.entities p ON p.id = r.subject_id
-   WHERE c.workspace_id = f.workspace_id AND c.key = f.subject_key AND p.category = 'pull_request'
-   ORDER BY r.type DESC, r.first_seen_at, p.key LIMIT 1) AS pull_request,
+  (SELECT lightfast.pull_request_of(c.id) FROM lightfast.entities c
+   WHERE c.workspace_id = f.workspace_id AND c.key = f.subject_key) AS pull_request,
   (SELECT c.url FROM lightfast.entities c
    WHERE c.workspace_id = f.workspace_id AND c.key = f.subject_key) AS url
 FROM lightfast.observation_facts f

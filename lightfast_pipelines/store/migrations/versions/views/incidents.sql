@@ -43,7 +43,9 @@ FROM (
       SELECT FROM lightfast.temporal_states before
       WHERE before.workspace_id = s.workspace_id AND before.entity_id = s.entity_id
         AND before.state_type = 'level' AND before.superseded_at IS NULL
-        AND before.state_value <> 'resolved' AND before.valid_from < s.valid_from
+        AND before.state_value <> 'resolved'
+        -- Two levels of one second are one beginning.
+        AND (before.valid_from, before.id) < (s.valid_from, s.id)
         AND before.state_metadata->>'incident' = s.state_metadata->>'incident')
   UNION ALL
   SELECT f.workspace_id, f.subject_key, 'event', f.occurred_at, NULL,

@@ -41,19 +41,20 @@ SELECT
        THEN coalesce(s.state_metadata->>'reason', s.state_metadata->>'type') END AS close_reason,
   f.category,
   ARRAY(
-    SELECT p.key FROM lightfast.relationships r
-    JOIN lightfast.entities p ON p.id = r.subject_id
-    WHERE r.object_id = e.id AND r.type = 'fixes' AND p.category = 'pull_request' AND NOT p.is_stub
-    UNION
-    SELECT p.key FROM lightfast.relationships r
-    JOIN lightfast.entities p ON p.id = r.object_id
-    WHERE r.subject_id = e.id AND r.type = 'tracked_in' AND NOT p.is_stub
-    UNION
-    SELECT p.key FROM lightfast.relationships r
-    JOIN lightfast.relationships c
-      ON c.object_id = r.subject_id AND c.type IN ('contains', 'merges_as')
-    JOIN lightfast.entities p ON p.id = c.subject_id
-    WHERE r.object_id = e.id AND r.type = 'fixes' AND p.category = 'pull_request' AND NOT p.is_stub
+    SELECT p.key FROM (
+      SELECT r.subject_id AS id FROM lightfast.relationships r
+      WHERE r.object_id = e.id AND r.type = 'fixes'
+      UNION
+      SELECT r.object_id FROM lightfast.relationships r
+      WHERE r.subject_id = e.id AND r.type = 'tracked_in'
+      UNION
+      SELECT c.subject_id FROM lightfast.relationships r
+      JOIN lightfast.relationships c
+        ON c.object_id = r.subject_id AND c.type IN ('contains', 'merges_as')
+      WHERE r.object_id = e.id AND r.type = 'fixes'
+    ) found
+    JOIN lightfast.entities p ON p.id = found.id
+    WHERE p.category = 'pull_request' AND NOT p.is_stub
     ORDER BY 1
   ) AS pull_requests,
   (SELECT max(o.occurred_at) FROM lightfast.observation_facts o

@@ -61,20 +61,23 @@ SELECT
   ) AS reviewers,
   lightfast.labels_of(s.workspace_id, s.entity_id) AS labels,
   ARRAY(
-    SELECT i.key FROM lightfast.relationships r
-    JOIN lightfast.entities i ON i.id = r.object_id
-    WHERE r.subject_id = e.id AND r.type = 'fixes' AND i.category = 'issue' AND NOT i.is_stub
-      AND i.key NOT LIKE 'sentry:%'
-    UNION
-    SELECT i.key FROM lightfast.relationships r
-    JOIN lightfast.entities i ON i.id = r.subject_id
-    WHERE r.object_id = e.id AND r.type = 'tracked_in' AND NOT i.is_stub
-    UNION
-    SELECT i.key FROM lightfast.relationships c
-    JOIN lightfast.relationships r ON r.subject_id = c.object_id AND r.type = 'fixes'
-    JOIN lightfast.entities i ON i.id = r.object_id
-    WHERE c.subject_id = e.id AND c.type IN ('contains', 'merges_as') AND i.category = 'issue'
-      AND NOT i.is_stub AND i.key NOT LIKE 'sentry:%'
+    SELECT i.key FROM (
+      SELECT r.object_id AS id FROM lightfast.relationships r
+      WHERE r.subject_id = e.id AND r.type = 'fixes'
+      UNION
+      SELECT r.subject_id FROM lightfast.relationships r
+      WHERE r.object_id = e.id AND r.type = 'tracked_in'
+      UNION
+      SELECT r.object_id FROM lightfast.relationships c
+      JOIN lightfast.relationships r ON r.subject_id = c.object_id AND r.type = 'fixes'
+      WHERE c.subject_id = e.id AND c.type IN ('contains', 'merges_as')
+    ) found
+    JOIN lightfast.entities i ON i.id = found.id
+    WHERE i.category = 'issue' AND NOT i.is_stub AND i.key NOT LIKE 'sentry:%'
+      AND NOT EXISTS (
+        SELECT FROM lightfast.temporal_states x
+        WHERE x.workspace_id = s.workspace_id AND x.entity_id = i.key AND x.state_type = 'existence'
+          AND x.is_current AND x.state_value = 'deleted')
     ORDER BY 1
   ) AS issues,
   CASE WHEN s.state_value = 'merged' THEN

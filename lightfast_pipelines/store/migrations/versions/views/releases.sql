@@ -4,7 +4,12 @@ SELECT
   w.slug AS workspace,
   e.workspace_id,
   e.key,
-  coalesce(repository.value, f.metadata->>'repoFullName') AS repository,
+  coalesce(
+    (SELECT r.resource_name FROM lightfast.resources r
+     WHERE r.provider = 'github' AND r.provider_resource_id = split_part(e.key, ':', 3)
+       AND r.org_id = w.org_id),
+    f.metadata->>'repoFullName'
+  ) AS repository,
   coalesce(
     f.metadata->>'tagName', substr(e.key, length('github:release:' || split_part(e.key, ':', 3)) + 2)
   ) AS version,
@@ -36,9 +41,6 @@ LEFT JOIN lightfast.temporal_states status
   ON status.workspace_id = e.workspace_id AND status.entity_id = e.key
   AND status.state_type = 'status' AND status.is_current AND status.entity_type = 'release'
 LEFT JOIN lightfast.observation_facts f ON f.id = status.related_observation_id
-LEFT JOIN lightfast.entities repository
-  ON repository.workspace_id = e.workspace_id
-  AND repository.key = 'github:repository:' || split_part(e.key, ':', 3)
 LEFT JOIN lightfast.actor_identities writing ON writing.id = f.author_identity_id
 LEFT JOIN lightfast.actors writer ON writer.id = writing.actor_id
 WHERE e.key >= 'github:release:' AND e.key < 'github:release;' AND e.category = 'release' AND NOT e.is_stub

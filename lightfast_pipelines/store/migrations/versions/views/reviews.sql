@@ -20,7 +20,7 @@ SELECT
      WHERE o.workspace_id = f.workspace_id AND o.subject_key = f.subject_key
        AND o.source_type = 'review.edited' AND o.metadata->>'reviewId' = f.metadata->>'reviewId'
        AND NOT o.is_deleted
-     ORDER BY o.occurred_at DESC LIMIT 1),
+     ORDER BY o.occurred_at DESC, o.source_id DESC LIMIT 1),
     f.content
   ) AS text,
   f.occurred_at AS submitted_at,
