@@ -21,6 +21,7 @@ from lightfast_pipelines.cli import (
     people,
     process,
     questions,
+    search,
     show,
     timeline,
     up,
@@ -47,6 +48,7 @@ app.command("models")(models.models)
 app.command("status")(questions.status)
 app.command("waiting")(questions.waiting)
 app.add_typer(people.people_app, name="people")
+app.command("search")(search.search)
 app.command("why")(questions.why)
 app.command("state")(questions.state)
 app.command("show")(show.show_thing)

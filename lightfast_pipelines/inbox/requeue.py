@@ -46,6 +46,7 @@ DERIVED = (
     "observation_sources",
     "embedding_queue",
     "cluster_queue",
+    "observation_words",
     "observation_facts",
     "doubtful_identities",
     "actor_identities",

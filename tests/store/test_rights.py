@@ -63,6 +63,9 @@ _RECEIVER = {
 _FUNCTIONS = {
     *("make_body_partition(date)", "body_to_json(bytea)"),
     *("has_entity_vector(text)", "index_id(text,text)"),
+    # Triggers write words with the rights of whoever writes the observation; questions are read alike.
+    *("parts_of_names(text)", "whole_names(text)", "words_in(text)"),
+    *("search_words(bigint,text,text,text[])", "write_observation_words(bigint[])"),
 }
 _TIME = "timestamp with time zone"
 _FUNCTIONS_OF_ANALYSTS = {

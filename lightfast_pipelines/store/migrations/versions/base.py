@@ -64,6 +64,7 @@ def upgrade() -> None:
         "vectors.sql",
         "similar.sql",
         "documents.sql",
+        "search.sql",
         "storage.sql",
         "rights.sql",
     ):

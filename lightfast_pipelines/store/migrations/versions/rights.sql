@@ -143,3 +143,12 @@ GRANT EXECUTE ON FUNCTION
   lightfast.commits_on_branch(bigint, bigint, timestamptz, timestamptz),
   lightfast.commits_of_release(bigint, text), lightfast.similar(text, text, text, integer)
   TO lightfast_pipeline, lightfast_analyst;
+
+REVOKE ALL ON FUNCTION
+  lightfast.parts_of_names(text), lightfast.whole_names(text), lightfast.words_in(text),
+  lightfast.search_words(bigint, text, text, text[]), lightfast.write_observation_words(bigint[]),
+  lightfast.add_observation_words(), lightfast.change_observation_words() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION
+  lightfast.parts_of_names(text), lightfast.whole_names(text), lightfast.words_in(text),
+  lightfast.search_words(bigint, text, text, text[]), lightfast.write_observation_words(bigint[])
+  TO lightfast_pipeline;

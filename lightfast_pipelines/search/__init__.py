@@ -1,0 +1,1 @@
+"""Search of a workspace's memory, by a question in a person's words."""
