@@ -235,7 +235,7 @@ class Look:
         if self._report.fetched or self._report.gone:
             self._record()
         if not self._missing:
-            take_off(conn, queued)
+            take_off(conn, queued, self._report.commit_sha)
         conn.commit()
         if self._missing:
             # A permission that ended meanwhile, or a server of the provider that is behind.

@@ -274,7 +274,8 @@ class Route(Struct, frozen=True):
     linked resource (a comment by its issue): it goes where that entity's observations went, and is
     parked until there are some. With `by_hand` the resource is wide (a team), so only a person can link
     it, never an ingested line. `names` are the names of places that the payload states. `moves_files`:
-    the files of the resource may be others now, as its default branch was pushed to or changed.
+    the files of the resource may be others now, as its default branch was pushed to or changed; `pushed`
+    is the commit that was pushed.
     """
 
     resource_key: str
@@ -287,6 +288,7 @@ class Route(Struct, frozen=True):
     by_hand: bool = False
     names: tuple[NameClaim, ...] = ()
     moves_files: bool = False
+    pushed: str | None = None
 
     def __post_init__(self) -> None:
         _bound(self, "resource_key", "resource_id", "via")

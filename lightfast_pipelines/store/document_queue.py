@@ -14,27 +14,34 @@ from lightfast_pipelines.store.database import Connection
 
 
 class LinkedRepository(NamedTuple):
-    """A repository as a workspace links it."""
+    """A repository as a workspace links it; `pushed` is the commit that was just pushed to it, if any."""
 
     workspace_id: int
     provider: str
     resource_id: str
+    pushed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class QueuedLook:
-    """A row of the queue: `asked` is how often it was asked for when the row was read."""
+    """A row of the queue: `asked` is how often it was asked for when the row was read. With `is_recent`
+    the provider may still answer with an older head than what was pushed."""
 
     integration_id: int
     reason: str
     asked: int
     attempts: int
+    is_recent: bool = False
 
 
 _ASK = """
   ON CONFLICT (integration_id) DO UPDATE SET
-    asked = q.asked + 1, reason = excluded.reason, queued_at = now()
+    asked = q.asked + 1, reason = excluded.reason, queued_at = now(),
+    awaited = CASE WHEN excluded.awaited <@ q.awaited THEN q.awaited
+                   ELSE (q.awaited || excluded.awaited)[:10] END
 """
+_BEHIND = "5 minutes"
+"""How long after a push a provider may answer with an older head."""
 # Where nobody would take the row: an integration that is paused, removed or wants nothing.
 _IS_WANTED = "i.is_active AND i.sync_config -> 'autoSync' IS DISTINCT FROM 'false'::jsonb"
 _CAN_BE_READ = """
@@ -47,17 +54,19 @@ def queue_repositories(
     conn: Connection, repositories: Iterable[LinkedRepository], reason: str
 ) -> None:
     """Queues those that are linked and not paused. Does not commit."""
-    columns = [list(column) for column in zip(*sorted(set(repositories)), strict=True)]
+    known = sorted(set(repositories), key=lambda each: (*each[:3], each.pushed or ""))
+    columns = [list(column) for column in zip(*known, strict=True)]
     conn.execute(
         f"""
-        INSERT INTO lightfast.document_queue AS q (integration_id, workspace_id, reason)
-        SELECT i.id, i.workspace_id, %s
-        FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS k (workspace_id, provider, resource_id)
+        INSERT INTO lightfast.document_queue AS q (integration_id, workspace_id, reason, awaited)
+        SELECT i.id, i.workspace_id, %s, array_remove(array_agg(k.pushed), NULL)
+        FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[])
+          AS k (workspace_id, provider, resource_id, pushed)
         JOIN lightfast.resources r
           ON r.provider = k.provider AND r.provider_resource_id = k.resource_id
         JOIN lightfast.integrations i ON i.resource_id = r.id AND i.workspace_id = k.workspace_id
         WHERE {_IS_WANTED}
-        ORDER BY i.id
+        GROUP BY i.id ORDER BY i.id
         {_ASK}
         """,
         (reason, *columns),
@@ -83,7 +92,8 @@ def looks_due(conn: Connection, integration_id: int | None = None) -> list[Queue
     """
     rows = conn.execute(
         f"""
-        SELECT q.integration_id, q.reason, q.asked, q.attempts
+        SELECT q.integration_id, q.reason, q.asked, q.attempts,
+               q.queued_at > now() - interval '{_BEHIND}'
         FROM lightfast.document_queue q
         JOIN lightfast.integrations i ON i.id = q.integration_id
         JOIN lightfast.resources r ON r.id = i.resource_id
@@ -110,18 +120,34 @@ def begin(conn: Connection, look: QueuedLook, seconds: float) -> None:
     )
 
 
-def take_off(conn: Connection, look: QueuedLook) -> None:
-    """Deletes the row of a look that has succeeded; if it was asked for again meanwhile, it is due again."""
+def take_off(conn: Connection, look: QueuedLook, head: str | None = None) -> None:
+    """Deletes the row of a look that has succeeded and saw this head.
+
+    The row is due again if it was asked for meanwhile, and in a minute if a commit that was just pushed
+    has not been the head yet.
+    """
+    ended = {
+        "integration": look.integration_id,
+        "asked": look.asked,
+        "recent": look.is_recent,
+        "seen": [head] if head else [],
+    }
     conn.execute(
-        "DELETE FROM lightfast.document_queue WHERE integration_id = %s AND asked = %s",
-        (look.integration_id, look.asked),
+        """
+        DELETE FROM lightfast.document_queue
+        WHERE integration_id = %(integration)s AND asked = %(asked)s
+          AND (awaited <@ %(seen)s::text[] OR NOT %(recent)s)
+        """,
+        ended,
     )
     conn.execute(
         """
-        UPDATE lightfast.document_queue SET attempts = 0, not_before = now(), error = NULL
-        WHERE integration_id = %s
+        UPDATE lightfast.document_queue SET attempts = 0, error = NULL,
+          awaited = ARRAY(SELECT unnest(awaited) EXCEPT SELECT unnest(%(seen)s::text[])),
+          not_before = CASE WHEN asked = %(asked)s THEN now() + interval '1 minute' ELSE now() END
+        WHERE integration_id = %(integration)s
         """,
-        (look.integration_id,),
+        ended,
     )
 
 

@@ -149,6 +149,22 @@ def test_a_push_during_a_look_is_looked_at_too(
     assert (shop.paths(), shop.waiting()) == (["docs/a.md", "docs/b.md", "docs/c.md"], [])
 
 
+def test_a_head_that_is_behind_the_push_is_looked_at_again_until_it_has_arrived(
+    shop: Library,
+) -> None:
+    first = shop.push(dict(GUIDE))
+    shop.look()
+    second = shop.push({"docs/a.md": "# A\n\nNew.\n"})
+    shop.repository.branches["main"] = first
+    shop.look()
+    assert shop.stored()[0][1] == first.sha
+    assert shop.waiting() == [("a push", 0, None)]
+    assert shop.rows("SELECT not_before > now() FROM lightfast.document_queue") == [(True,)]
+    shop.repository.branches["main"] = second
+    shop.look()
+    assert (shop.stored()[0][1], shop.waiting()) == (second.sha, [])
+
+
 def test_two_workspaces_have_rows_of_their_own_by_their_own_patterns(shop: Library) -> None:
     second = shop.link("second")
     with shop.database.connect("pipeline") as conn:

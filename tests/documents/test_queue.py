@@ -165,6 +165,52 @@ def test_a_push_during_a_look_keeps_the_row(conn: Connection, credential: None) 
     assert queued(conn) == []
 
 
+def hear_pushed(conn: Connection, *commits: str) -> None:
+    pushes = [github.push([github.commit(message=each)], after=each) for each in commits]
+    receive(conn, [delivery("push", push) for push in pushes])
+    capture_all(conn)
+
+
+def looked(conn: Connection, head: str | None) -> list[tuple[list[str], bool]]:
+    """What is left of the queue, and whether it is due, after a look that saw this head."""
+    conn.execute("UPDATE lightfast.document_queue SET not_before = now()")
+    [look] = looks_due(conn)
+    take_off(conn, look, head)
+    conn.commit()
+    return rows(conn, "SELECT awaited, not_before <= now() FROM lightfast.document_queue")
+
+
+def test_a_look_that_saw_an_older_head_than_was_pushed_is_repeated(
+    conn: Connection, credential: None
+) -> None:
+    """GitHub's API may be some seconds behind its deliveries, and the next push may be a year away."""
+    new, newer = github.sha("new"), github.sha("newer")
+    hear_pushed(conn, new)
+    assert looked(conn, github.sha("older")) == [([new], False)]
+    assert looked(conn, None) == [([new], False)]
+    hear_pushed(conn, newer)
+    assert looked(conn, new) == [([newer], False)]
+    assert looked(conn, newer) == []
+
+
+def test_a_pushed_commit_that_is_never_the_head_is_waited_for_five_minutes(
+    conn: Connection, credential: None
+) -> None:
+    """As after another push whose delivery was lost, or came first."""
+    old, head = github.sha("old"), github.sha("head")
+    hear_pushed(conn, head, old)
+    assert looked(conn, head) == [([old], False)]
+    conn.execute("UPDATE lightfast.document_queue SET queued_at = now() - interval '301 seconds'")
+    assert looked(conn, head) == []
+
+
+def test_commits_of_many_pushes_are_bounded(conn: Connection, credential: None) -> None:
+    hear_pushed(conn, *(github.sha(f"one {n}") for n in range(8)))
+    hear_pushed(conn, *(github.sha(f"two {n}") for n in range(8)))
+    hear_pushed(conn, github.sha("two 0"))
+    assert one(conn, "SELECT cardinality(awaited) FROM lightfast.document_queue") == 10
+
+
 def test_an_integration_that_is_removed_loses_its_documents_and_its_row(conn: Connection) -> None:
     workspace = workspace_with(conn, "shop", 1)
     hear(conn, "push", github.push())

@@ -19,7 +19,13 @@ def ask_for_documents(conn: Connection, routed: RoutedPayloads) -> None:
         if isinstance(payload.reading, Parked):
             continue
         moved |= {
-            LinkedRepository(reached.link.workspace_id, payload.raw.provider, route.resource_id)
+            LinkedRepository(
+                reached.link.workspace_id,
+                payload.raw.provider,
+                route.resource_id,
+                # The provider has long known what was read from its history.
+                route.pushed if payload.raw.ingestion_source == "webhook" else None,
+            )
             for reached in routed.reached[payload.raw.id]
             if reached.link.is_active
         }

@@ -35,7 +35,7 @@ from lightfast_pipelines.providers.github.webhooks import (
 )
 from lightfast_pipelines.providers.github.webhooks import body as bodies
 from lightfast_pipelines.providers.github.webhooks import claimed_event as fit
-from lightfast_pipelines.providers.github.webhooks.moved_files import moves_files
+from lightfast_pipelines.providers.github.webhooks.moved_files import moves_files, pushed_commit
 from lightfast_pipelines.providers.github.webhooks.names import names
 from lightfast_pipelines.providers.github.webhooks.repository import (
     full_name,
@@ -180,6 +180,7 @@ class GitHub(Provider):
                 resource_meta(repository),
                 names=said,
                 moves_files=moves_files(event_type, payload),
+                pushed=pushed_commit(event_type, payload),
             )
         # Installations have ids of their own: "7" alone could be a linked repository.
         if installation_id is not None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pgvector.sqlalchemy import HALFVEC
 from sqlalchemy import Computed, Index, Integer, Table, Text, UniqueConstraint, text
-from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
+from sqlalchemy.dialects.postgresql import TSVECTOR
 
 from lightfast_pipelines.store.tables.columns import (
+    EMPTY_TEXTS,
     KEY,
     NOW,
+    TEXTS,
     TIME,
     ZERO,
     column,
@@ -34,6 +36,13 @@ document_queue = Table(
         Integer,
         "How often it was asked for since the row was made; the row is deleted only if nobody asked meanwhile.",
         server_default=text("1"),
+    ),
+    column(
+        "awaited",
+        TEXTS,
+        "Commits just pushed: a look ends the waiting once it has seen each as the head, or began five "
+        "minutes after the last push. Until then GitHub may answer with an older head.",
+        server_default=EMPTY_TEXTS,
     ),
     column("queued_at", TIME, "When it was asked for last.", server_default=NOW),
     column("attempts", Integer, "Looks that failed so far.", server_default=ZERO),
@@ -85,7 +94,7 @@ document_chunks = Table(
     reference("document_id", "documents.id", "The document.", primary_key=True),
     column("position", Integer, "Position in the document, from 0.", primary_key=True),
     workspace_id(),
-    column("heading_path", ARRAY(Text), "Headings above the part, the outermost first."),
+    column("heading_path", TEXTS, "Headings above the part, the outermost first."),
     column("text", Text, "The part, with secrets masked."),
     column("first_line", Integer, "First line in the file, from 1."),
     column("last_line", Integer, "Last line in the file."),

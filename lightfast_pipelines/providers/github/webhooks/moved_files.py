@@ -9,6 +9,8 @@ from lightfast_pipelines.providers.fields import child, name_of, text
 from lightfast_pipelines.providers.github.webhooks.repository import default_branch
 
 _BRANCHES = "refs/heads/"
+# What the branch points at after a deletion.
+_NO_COMMIT = "0" * 40
 
 
 def moves_files(event_type: str, payload: Mapping[str, Any]) -> bool:
@@ -24,3 +26,9 @@ def moves_files(event_type: str, payload: Mapping[str, Any]) -> bool:
         is_other_branch = "default_branch" in child(payload, "changes")
         return action in ("renamed", "transferred") or (action == "edited" and is_other_branch)
     return False
+
+
+def pushed_commit(event_type: str, payload: Mapping[str, Any]) -> str | None:
+    """The commit that a push made the head of its branch; None for a deletion."""
+    head = name_of(payload, "after") if event_type == "push" else None
+    return None if head is None or head.startswith(_NO_COMMIT) else head.lower()
