@@ -145,7 +145,7 @@ def add(  # noqa: PLR0913, PLR0917 - options, each passed by name
 def _resource_id(conn: Connection, provider: str, given: str) -> str:
     """The id as payloads write it. Another form is accepted if deliveries with it have arrived."""
     from lightfast_pipelines.providers import discover
-    from lightfast_pipelines.store.linked_resources import has_arrived
+    from lightfast_pipelines.store.routed_payloads import has_arrived
 
     try:
         return discover()[provider].resource_id(given)

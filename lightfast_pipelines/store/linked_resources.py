@@ -15,6 +15,7 @@ from lightfast_pipelines.store import activity
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.document_queue import forget_documents, queue_integration
 from lightfast_pipelines.store.locks import hold_capture
+from lightfast_pipelines.store.routed_payloads import requeue_resource
 
 REMOVED = "removed by an operator"
 """The status reason of an integration that was removed; its row is kept."""
@@ -221,66 +222,10 @@ def _manual_installation(conn: Connection, org_id: str, provider: str, connected
     return int(row[0])
 
 
-def requeue_resource(conn: Connection, provider: str, resource_id: str) -> int:
-    """Puts every payload that was routed by this resource back into the queue; returns how many."""
-    # What waits without a workspace may belong to this one now.
-    conn.execute(
-        """
-        WITH held AS MATERIALIZED (
-          SELECT raw_payload_id FROM lightfast.raw_queue WHERE lane = 0
-          ORDER BY raw_payload_id FOR UPDATE
-        )
-        UPDATE lightfast.raw_queue q SET lane = NULL
-        FROM held WHERE q.raw_payload_id = held.raw_payload_id
-        """
-    )
-    requeued = conn.execute(
-        """
-        WITH concerned AS (
-          SELECT raw_payload_id FROM lightfast.outcomes o
-          WHERE o.resource_key LIKE %(key)s
-             OR EXISTS (SELECT FROM unnest(o.routes) AS r (key) WHERE r.key LIKE %(key)s)
-          UNION
-          SELECT raw_payload_id FROM lightfast.lifecycle_events
-          WHERE provider = %(provider)s AND subject_kind = 'resource' AND subject_id = %(id)s
-        )
-        INSERT INTO lightfast.raw_queue (raw_payload_id, partition_date)
-        SELECT p.id, p.partition_date
-        FROM concerned c JOIN lightfast.raw_payloads p ON p.id = c.raw_payload_id
-        WHERE p.provider = %(provider)s ORDER BY p.id
-        ON CONFLICT DO NOTHING
-        """,
-        {
-            "key": f"{_like(provider)}:%:{_like(resource_id)}",
-            "provider": provider,
-            "id": resource_id,
-        },
-    )
-    return requeued.rowcount
-
-
-def has_arrived(conn: Connection, provider: str, resource_id: str) -> bool:
-    """Whether any delivery was routed by this id."""
-    row = conn.execute(
-        """
-        SELECT EXISTS (
-          SELECT FROM lightfast.outcomes o
-          WHERE o.resource_key LIKE %(key)s
-             OR EXISTS (SELECT FROM unnest(o.routes) AS r (key) WHERE r.key LIKE %(key)s))
-        """,
-        {"key": f"{_like(provider)}:%:{_like(resource_id)}"},
-    ).fetchone()
-    return bool(row and row[0])
-
-
 def rename_workspace(conn: Connection, workspace: Workspace, name: str) -> Workspace:
     """Changes the display name. The slug stays, as the ids of observations are made of it."""
     conn.execute("UPDATE lightfast.workspaces SET name = %s WHERE id = %s", (name, workspace.id))
     return replace(workspace, name=name)
-
-
-def _like(value: str) -> str:
-    return value.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 _INTEGRATIONS = """
@@ -334,7 +279,10 @@ def find_integration(
 
 
 def set_sync_config(conn: Connection, integration: Integration, config: Mapping[str, Any]) -> int:
-    """Replaces what the integration wants and puts its payloads back into the queue; returns how many."""
+    """Replaces what the integration wants and puts its payloads back into the queue; returns how many.
+
+    Capture does not ask which files are documents: if nothing else changed, no payload is read again.
+    """
     hold_capture(conn)
     conn.execute(
         "UPDATE lightfast.integrations SET sync_config = %s WHERE id = %s",
@@ -342,7 +290,13 @@ def set_sync_config(conn: Connection, integration: Integration, config: Mapping[
     )
     if config.get("documents") != integration.sync_config.get("documents"):
         queue_integration(conn, integration.id, "other settings")
+        if _for_capture(config) == _for_capture(integration.sync_config):
+            return 0
     return requeue_resource(conn, integration.provider, integration.resource_id)
+
+
+def _for_capture(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in config.items() if name != "documents"}
 
 
 def set_active(

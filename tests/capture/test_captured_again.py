@@ -55,6 +55,19 @@ def test_settings_filter_with_a_reason_and_widening_them_brings_the_rows(conn: C
     assert one(conn, "SELECT count(*) FROM lightfast.outcomes WHERE reason = 'sync_off'") >= 1
 
 
+def test_settings_about_documents_put_no_payload_back_into_the_queue(conn: Connection) -> None:
+    """Else naming documents captures months of deliveries again."""
+    workspace = workspace_with(conn)
+    receive(conn, [delivery("pull_request", github.pull_request())])
+    capture_all(conn)
+    before = find_integration(conn, workspace, "github", "1")
+    documents = {"documents": {"include": ["docs/**"]}}
+    assert set_sync_config(conn, before, documents) == 0
+    after = find_integration(conn, workspace, "github", "1")
+    assert after.sync_config == documents
+    assert set_sync_config(conn, after, {**documents, "events": ["issues"]}) == 1
+
+
 def test_a_push_to_another_branch_is_filtered_until_the_commit_reaches_the_default(
     conn: Connection,
 ) -> None:

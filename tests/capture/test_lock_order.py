@@ -33,8 +33,8 @@ from lightfast_pipelines.people.organisations import decide_people
 from lightfast_pipelines.providers import discover
 from lightfast_pipelines.store.consolidation_marks import mark_changed
 from lightfast_pipelines.store.database import Connection, Database
-from lightfast_pipelines.store.linked_resources import requeue_resource
 from lightfast_pipelines.store.locks import job_lock
+from lightfast_pipelines.store.routed_payloads import requeue_resource
 from lightfast_pipelines.store.stage_failures import StageError, count_workspace, try_again
 from tests.capture.deliveries import NOW, capture_all, delivery, one, receive, rows, workspace_with
 from tests.capture.sessions import DAYS, MODEL, WAITING, Task, at_once, database, finished, story
