@@ -52,6 +52,8 @@ TO_THE_CAUSE = (
 )
 TO_THE_END = (
     Step("deployment", "caused_by", False, "issue"),
+    Step("issue", "fixes", False, "pull_request"),
+    Step("issue", "fixes", False, "commit"),
     Step("issue", "resolves", False, "pull_request"),
     Step("issue", "resolves", False, "commit"),
     Step("issue", "resolves", False, "release"),

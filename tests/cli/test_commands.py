@@ -258,7 +258,13 @@ def test_chain_follows_relationships_and_says_if_there_are_none(processed: Light
     assert [link["type"] for link in answer["cause"]] == ["", "fixes"]
     assert "fixes" in processed("chain", PULL, "--workspace", "shop").stdout
     issue = answer["cause"][1]["key"]
-    assert "no relationship leads" in processed("chain", issue, "--workspace", "shop").stderr
+    of_issue = processed.json("chain", issue, "--workspace", "shop")["end"]
+    assert [(link["type"], link["category"]) for link in of_issue][:2] == [
+        ("", "issue"),
+        ("fixes", "pull_request"),
+    ]
+    file = "api/urls.py"
+    assert "no relationship leads" in processed("chain", file, "--workspace", "shop").stderr
 
 
 def test_state_shows_what_held_at_a_moment(processed: Lightfast) -> None:
