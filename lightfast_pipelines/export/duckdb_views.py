@@ -12,10 +12,17 @@ from lightfast_pipelines.export.schemas import DAY, ExportedView
 _IN_A_PATTERN = re.compile(r"([*?\[])")
 
 
-def views_sql(folder: Path, views: Iterable[ExportedView], with_rows: Collection[str]) -> str:
+def views_sql(
+    folder: Path,
+    views: Iterable[ExportedView],
+    with_rows: Collection[str],
+    with_former_columns: Collection[str],
+) -> str:
     """SQL that creates a view of each name over the files. `with_rows`: the views that have any file.
 
-    DuckDB refuses a pattern that no file matches, so a view without rows reads the file of its columns.
+    DuckDB refuses a pattern that no file matches, so a view without rows reads the file of its columns. It
+    takes the columns of the first file for those of all, so where some files have fewer
+    (`with_former_columns`), it is told to look at each, which is slow.
     """
     parts = [
         "-- The exported views for DuckDB: duckdb -init views.sql\n"
@@ -26,12 +33,16 @@ def views_sql(folder: Path, views: Iterable[ExportedView], with_rows: Collection
         if view.name in with_rows:
             days = f"{DAY}=*/" if has_day else ""
             path = _pattern(folder) + f"/*/*/{view.name}/{days}{FILE}"
-            options = f", hive_partitioning = true, hive_types = {{'{DAY}': DATE}}"
+            options = (
+                f", hive_partitioning = true, hive_types = {{'{DAY}': DATE}}" if has_day else ""
+            )
+            if view.name in with_former_columns:
+                options += ", union_by_name = true"
             columns, where = "*", ""
         else:
             path, options = _pattern(folder) + f"/{SCHEMAS}/{view.name}.parquet", ""
             columns, where = f"*, NULL::DATE AS {DAY}" if has_day else "*", "\nWHERE false"
-        read = f"read_parquet({_quoted(path)}{options if has_day else ''})"
+        read = f"read_parquet({_quoted(path)}{options})"
         parts.append(
             f'CREATE OR REPLACE VIEW "{view.name}" AS\nSELECT {columns} FROM {read}{where};'
         )

@@ -40,7 +40,8 @@ def opened_folder(folder: Path) -> Iterator[dict[str, Any]]:
     Raises ExportError if something else is in the folder, or another export is at work.
     """
     _check_ours(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    # A new one is its user's alone: the rows hold what people wrote, and a umask often lets all read.
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = try_lock(folder / _LOCK, shared=False)
     if lock is None:
         raise ExportError(f"another export into {folder} is at work: wait until it has ended")
@@ -52,6 +53,10 @@ def opened_folder(folder: Path) -> Iterator[dict[str, Any]]:
 
 def _check_ours(folder: Path) -> None:
     if not folder.exists():
+        if folder.is_symlink():
+            raise ExportError(
+                f"{folder} is a link to a folder that is not there: repair it or name a folder"
+            )
         return
     if not folder.is_dir():
         raise ExportError(f"{folder} is a file: name a folder")
@@ -62,7 +67,9 @@ def _check_ours(folder: Path) -> None:
         raise ExportError(
             f"{folder} was written by another version ({manifest['format']}): name a new folder"
         )
-    found = sorted(entry.name for entry in folder.iterdir() if entry.name != _LOCK)
+    # What an export leaves that is killed before its first manifest.
+    own = {_LOCK, _beside(folder / MANIFEST).name}
+    found = sorted({entry.name for entry in folder.iterdir()} - own)
     if found:
         raise ExportError(
             f"{folder} holds something else ({found[0]}): name a new folder or an empty one"
@@ -133,7 +140,7 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
 def write_text(path: Path, text: str) -> None:
     """Replaces the file at once."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
+    temporary = _beside(path)
     try:
         temporary.write_text(text, encoding="utf-8")
         put_in_place(temporary, path)
@@ -141,6 +148,11 @@ def write_text(path: Path, text: str) -> None:
         temporary.unlink(missing_ok=True)
         raise
     sync(path.parent)
+
+
+def _beside(path: Path) -> Path:
+    """Where a file is written before it gets its name."""
+    return path.with_name(f".{path.name}.tmp")
 
 
 def put_in_place(written: Path, path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -250,7 +250,8 @@ def _describe(folder: Path, manifest: dict[str, Any], now: datetime) -> None:
         sync(temporary)
         temporary.replace(path)
     with_rows = _views_with_files(folder, views)
-    write_text(folder / "views.sql", views_sql(folder, views.values(), with_rows))
+    text = views_sql(folder, views.values(), with_rows, _views_with_former_columns(folder, views))
+    write_text(folder / "views.sql", text)
     manifest["exported_at"] = now.isoformat()
     manifest["views"] = {
         view.name: {"version": view.version, "main_time": view.main_time} for view in views.values()
@@ -260,3 +261,13 @@ def _describe(folder: Path, manifest: dict[str, Any], now: datetime) -> None:
 
 def _views_with_files(folder: Path, views: Collection[str]) -> set[str]:
     return {view for view in views if next(folder.glob(f"*/*/{view}/**/*.parquet"), None)}
+
+
+def _views_with_former_columns(folder: Path, views: Mapping[str, ExportedView]) -> set[str]:
+    """The views that have files of a former version, in workspaces that were not exported since."""
+    return {
+        name
+        for path in folder.glob(f"*/*/{MANIFEST}")
+        for name, described in read_json(path).get("views", {}).items()
+        if name in views and described["files"] and described["version"] != views[name].version
+    }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -155,8 +156,11 @@ class WorkspaceFiles:
 
     def delete(self) -> None:
         """Removes the files and the folder, for a workspace that is no longer there."""
-        for view in list(self.entries):
-            shutil.rmtree(self.folder / view)
+        for view in self.entries:
+            with suppress(
+                FileNotFoundError
+            ):  # deleted by a former export that was killed, or by hand
+                shutil.rmtree(self.folder / view)
         (self.folder / MANIFEST).unlink(missing_ok=True)
         remove_empty(self.folder)
         remove_empty(self.folder.parent)

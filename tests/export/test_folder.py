@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -78,6 +80,48 @@ def test_the_files_of_a_removed_workspace_are_deleted_by_an_export_of_all(
     assert exported(database, tmp_path).deleted_workspaces == ["press/blog"]
     assert not (tmp_path / "press").exists()
     assert by_duckdb(tmp_path, VIEWS["changes"]) == by_sql(conn, VIEWS["changes"])
+
+
+def test_the_files_of_a_removed_workspace_are_deleted_if_an_export_was_killed_while_it_did_so(
+    database: Database, conn: Connection, tmp_path: Path
+) -> None:
+    blog = workspace_with(conn, "blog", 2, org_id="press")
+    _issues(conn, 2)
+    exported(database, tmp_path)
+    with database.connect("migrator") as owner:
+        remove_workspace(owner, blog, deliveries=False, actor="test")
+        owner.commit()
+    shutil.rmtree(tmp_path / "press" / "blog" / "changes")
+    assert exported(database, tmp_path).deleted_workspaces == ["press/blog"]
+    assert not (tmp_path / "press").exists()
+
+
+def test_a_new_folder_is_its_users_alone_and_one_that_was_there_keeps_its_rights(
+    database: Database, tmp_path: Path
+) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o2750)
+    for folder, mode in ((tmp_path / "backups" / "new", 0o700), (shared, 0o2750)):
+        exported(database, folder)
+        assert stat.S_IMODE(folder.stat().st_mode) == mode
+
+
+def test_an_export_that_was_killed_before_its_first_manifest_is_taken_up(
+    database: Database, tmp_path: Path
+) -> None:
+    (tmp_path / ".lock").touch()
+    (tmp_path / ".manifest.json.tmp").write_text("{")
+    exported(database, tmp_path)
+    assert not (tmp_path / ".manifest.json.tmp").exists()
+
+
+def test_a_link_to_a_folder_that_is_not_there_is_refused(
+    database: Database, tmp_path: Path
+) -> None:
+    (tmp_path / "out").symlink_to(tmp_path / "disk")
+    with pytest.raises(ExportError, match="out is a link to a folder that is not there"):
+        exported(database, tmp_path / "out")
 
 
 def test_the_folder_of_another_database_is_refused(

@@ -179,3 +179,22 @@ def test_files_with_other_columns_are_all_written_again_whatever_the_bounds(
     assert by_pandas(folder / "default" / "shop", newer) == [
         (*row[:-1], None, row[-1]) for row in by_sql(conn, view)
     ]
+
+
+def test_a_workspace_that_still_has_files_with_former_columns_can_be_asked_beside_the_others(
+    database: Database, conn: Connection, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace_with(conn, "blog", 2)
+    receive(conn, [delivery("issues", github.issue("opened", 1, repo_id=2))])
+    capture_all(conn)
+    exported(database, folder, "changes")
+    view = VIEWS["changes"]
+    added = ExportedColumn("mood", "text", True, is_gone=True)
+    newer = replace(view, version=view.version + 1, columns=(*view.columns, added))
+    monkeypatch.setattr(run, "exported_views", lambda: {"changes": newer})
+    exported(database, folder, workspaces=["blog"])
+    expected = [(*row[:-1], None, row[-1]) for row in by_sql(conn, view)]
+    assert by_duckdb(folder, newer) == expected
+    exported(database, folder)
+    assert "union_by_name" not in (folder / "views.sql").read_text()
+    assert by_duckdb(folder, newer) == expected
