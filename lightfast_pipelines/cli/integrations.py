@@ -100,6 +100,8 @@ def add(  # noqa: PLR0913, PLR0917 - options, each passed by name
     read its history; the credential belongs to the installation and serves all of its resources.
     """
     from lightfast_pipelines.provider_api.given_credentials import give_credential
+    from lightfast_pipelines.providers.files_contract import discover_files
+    from lightfast_pipelines.store.document_queue import queue_integration
     from lightfast_pipelines.store.installations import installation_of, the_installation
     from lightfast_pipelines.store.linked_resources import link_resource
 
@@ -125,6 +127,8 @@ def add(  # noqa: PLR0913, PLR0917 - options, each passed by name
             if installation
             else None,
         )
+        if report.created and provider in discover_files():
+            queue_integration(conn, report.integration_id, "a new link")
         conn.commit()
         if credential is not None:
             owner = installation_of(conn, provider, resource)
@@ -229,8 +233,11 @@ def documents(
     fetches them at once, a running Dagster within two minutes.
     """
     from lightfast_pipelines.domain.document_config import ConfigError, patterns_of_settings
+    from lightfast_pipelines.providers.files_contract import discover_files
     from lightfast_pipelines.store.linked_resources import set_sync_config
 
+    if provider not in discover_files():
+        raise typer.BadParameter(f"{provider} keeps no files", param_hint="--provider")
     if default and (include or exclude):
         raise typer.BadParameter("say either --default or --include and --exclude")
     patterns = {"include": include or [], **({"exclude": exclude} if exclude else {})}

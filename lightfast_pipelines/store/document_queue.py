@@ -88,7 +88,8 @@ def queue_integration(conn: Connection, integration_id: int, reason: str) -> Non
 def looks_due(conn: Connection, integration_id: int | None = None) -> list[QueuedLook]:
     """What can be looked at now, the longest waiting first; of one integration if it is given.
 
-    One without a usable credential waits until there is one: a run could do nothing about it.
+    One without a usable credential waits until there is one: a run could do nothing about it. An
+    integration that wants nothing by itself is looked at only by name.
     """
     rows = conn.execute(
         f"""
@@ -99,8 +100,9 @@ def looks_due(conn: Connection, integration_id: int | None = None) -> list[Queue
         JOIN lightfast.resources r ON r.id = i.resource_id
         JOIN lightfast.installations n ON n.id = r.installation_id
         LEFT JOIN lightfast.tokens t ON t.installation_id = n.id
-        WHERE {_IS_WANTED} AND {_CAN_BE_READ} AND q.not_before <= now()
-          AND (%(only)s::bigint IS NULL OR q.integration_id = %(only)s)
+        WHERE {_CAN_BE_READ} AND q.not_before <= now()
+          AND CASE WHEN %(only)s::bigint IS NULL THEN {_IS_WANTED}
+                   ELSE i.is_active AND q.integration_id = %(only)s END
         ORDER BY q.queued_at, q.integration_id
         """,
         {"only": integration_id},

@@ -316,6 +316,9 @@ def set_active(
     if active != integration.is_active or reason == REMOVED:
         ended = "unlinked" if reason == REMOVED else "paused"
         _record(conn, integration, "resumed" if active else ended, actor)
+    if active and integration.config_status != "unknown":
+        # Retention may have dropped the pushes of a long pause.
+        queue_integration(conn, integration.id, "the end of a pause")
     return requeue_resource(conn, integration.provider, integration.resource_id) if active else 0
 
 

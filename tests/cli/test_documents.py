@@ -63,6 +63,31 @@ def test_a_sync_fetches_what_is_named_and_a_search_finds_it(
     assert integration["last_config_check"] is not None
 
 
+def test_a_new_link_waits_for_a_look_and_one_without_files_does_not(
+    lightfast: Lightfast, repository: FileRepository
+) -> None:
+    lightfast("integration", "add", "-w", "shop", "-p", "linear", "-r", "team:x", "--unchecked")
+    with lightfast.database.connect("pipeline") as conn:
+        queued = conn.execute("SELECT reason FROM lightfast.document_queue").fetchall()
+    assert queued == [("a new link",)]
+    refused = lightfast(
+        *("integration", "documents", "-w", "shop", "-p", "linear", "-r", "team:x"),
+        *("--include", "docs"),
+        exits=2,
+    )
+    assert "linear keeps no files" in refused.stderr
+
+
+def test_a_sync_reads_an_integration_that_wants_nothing_by_itself(
+    lightfast: Lightfast, repository: FileRepository
+) -> None:
+    with lightfast.database.connect("pipeline") as conn:
+        conn.execute("UPDATE lightfast.integrations SET sync_config = '{\"autoSync\": false}'")
+        conn.commit()
+    [report] = lightfast.json("documents", "sync", "-w", "shop")
+    assert (report["fetched"], report["error"]) == (1, None)
+
+
 def test_settings_of_the_integration_count_instead_of_the_repositorys_file(
     lightfast: Lightfast, repository: FileRepository
 ) -> None:

@@ -140,6 +140,18 @@ def test_a_pause_queues_nothing_and_its_end_queues_what_was_missed(conn: Connect
     assert queued(conn) == [("shop", 1)]
 
 
+def test_the_end_of_a_pause_queues_a_repository_whose_pushes_retention_has_dropped(
+    conn: Connection,
+) -> None:
+    workspace = workspace_with(conn, "shop", 1)
+    conn.execute("UPDATE lightfast.integrations SET config_status = 'ok'")
+    integration = find_integration(conn, workspace, "github", "1")
+    set_active(conn, integration, active=False, reason="paused by an operator")
+    assert queued(conn) == []
+    set_active(conn, integration, active=True, reason=None)
+    assert queued(conn) == [("shop", 1)]
+
+
 def test_a_row_is_due_once_there_is_a_credential_and_its_time_has_come(
     conn: Connection, credential: None
 ) -> None:
