@@ -20,5 +20,5 @@ def unknown(what: str, name: object, known: Iterable[str]) -> ReadError:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     there = ", ".join(names[:_SHOWN]) or "none"
     similar = get_close_matches(str(name), names, n=3)
-    meant = f"did you mean {' or '.join(map(repr, similar))}? " if similar else ""
-    return ReadError(f"there is no {what} {name!r}: {meant}There is {there}{more}.")
+    meant = f"did you mean {' or '.join(map(repr, similar))}? Known" if similar else "known"
+    return ReadError(f"there is no {what} {name!r}: {meant}: {there}{more}")

@@ -174,11 +174,11 @@ def test_a_chunk_is_there_before_the_answer_ends(memory: lf.AnalystConnection) -
         ({"name": "observation"}, r"no table or view 'observation': did you mean 'observations'"),
         (
             {"name": "raw_bodies"},
-            r"no table or view 'raw_bodies'.*There is activity, .*workspaces\.",
+            r"no table or view 'raw_bodies'.*Known: activity, .*workspaces",
         ),
         ({"columns": ["titel"]}, r"no column of observations 'titel': did you mean 'title'"),
-        ({"where": {"status": "x"}}, r"no column of observations 'status'.*There is .*, title,"),
-        ({"time": "title"}, r"no time in observations 'title'.*There is captured_at, occurred_at,"),
+        ({"where": {"status": "x"}}, r"no column of observations 'status'.*nown: .*, title,"),
+        ({"time": "title"}, r"no time in observations 'title'.*nown: captured_at, occurred_at,"),
         ({"workspace": "nowhere"}, rf"no workspace 'nowhere' \(known: demo/{WORKSPACE}\)"),
         ({"name": "actors", "workspace": WORKSPACE}, r"actors is not kept by workspace"),
         (
