@@ -273,9 +273,6 @@ BY_INDEX = {
     ),
     "SELECT key FROM deployments ORDER BY created_at DESC LIMIT 20": "ix_entities_deployments",
     "SELECT key FROM errors ORDER BY first_seen_at DESC LIMIT 20": "ix_entities_errors",
-    "SELECT live_from FROM deployments WHERE workspace_id = 1 AND key = 'x'": (
-        "ix_temporal_states_live"
-    ),
     "SELECT key FROM deployments WHERE status = 'failed'": "ix_temporal_states_status",
     "SELECT deployment FROM deployment_periods ORDER BY live_from DESC LIMIT 20": (
         "ix_temporal_states_live_from"
@@ -297,6 +294,35 @@ def test_what_analysts_ask_of_deployments_and_errors_is_found_by_index(
         conn.execute("SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off")
         plan = rows(conn, f"EXPLAIN (FORMAT json) {question}")[0][0]
     assert f"'Index Name': '{index}'" in str(plan)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "SELECT live_from FROM deployments WHERE workspace_id = 1 AND key = 'x'",
+        "SELECT live_from FROM deployment_periods WHERE workspace_id = 1 AND deployment = 'x'",
+    ],
+)
+def test_when_a_deployment_served_is_found_by_its_key(database: Database, question: str) -> None:
+    """Not asked of empty tables, where the index of times costs the same."""
+    with database.connect() as conn:
+        linked(conn, "shop", *SHOP)
+        conn.execute(
+            """
+            INSERT INTO lightfast.temporal_states
+              (workspace_id, entity_type, entity_id, state_type, state_value, valid_from, valid_to,
+               is_current, recorded_at)
+            SELECT 1, 'project', 'vercel:project:prj_1', 'live_deployment:production', 'dpl_' || n,
+                   at, at + interval '1 hour', false, at
+            FROM generate_series(1, 2000) n, LATERAL (SELECT now() + n * interval '1 hour' AS at) t
+            """
+        )
+        conn.commit()
+    with database.connect("migrator", autocommit=True) as owner:
+        owner.execute("ANALYZE lightfast.temporal_states")
+    with database.connect("analyst", autocommit=True) as conn:
+        plan = rows(conn, f"EXPLAIN (FORMAT json) {question}")[0][0]
+    assert "'Index Name': 'ix_temporal_states_live'" in str(plan)
 
 
 def test_columns_that_are_not_read_cost_no_join(conn: Connection) -> None:

@@ -13,6 +13,7 @@ from lightfast_pipelines.cli.pages import data_dictionary
 from lightfast_pipelines.store import migrations
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.tables import view_metadata
+from lightfast_pipelines.store.tables.columns import KEY
 from tests.capture.deliveries import NOW, capture_all, delivery, receive, rows, workspace_with
 from tests.providers.github import payloads as github
 
@@ -61,6 +62,26 @@ def test_every_view_has_the_described_columns_with_their_types_and_comments(
             )
             for column in view.columns
         ]
+
+
+def test_keys_are_compared_in_every_view_as_in_the_indexes(conn: Connection) -> None:
+    """A function returns text in the database's order of letters, which no index of keys has."""
+    keys = {
+        (view.name, column.name)
+        for view in view_metadata.tables.values()
+        for column in view.columns
+        if column.type is KEY
+    }
+    bytewise = rows(
+        conn,
+        """
+        SELECT c.relname::text, a.attname::text FROM pg_class c
+        JOIN pg_attribute a ON a.attrelid = c.oid JOIN pg_collation l ON l.oid = a.attcollation
+        WHERE c.relnamespace = 'lightfast'::regnamespace AND c.relkind = 'v' AND l.collname = 'C'
+        """,
+    )
+    assert keys - set(bytewise) == set()
+    assert len(keys) > 20
 
 
 def test_every_view_of_the_database_is_in_the_dictionary_with_every_column(

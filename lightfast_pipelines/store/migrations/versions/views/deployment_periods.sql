@@ -3,7 +3,7 @@ CREATE VIEW lightfast.deployment_periods AS
 SELECT
   w.slug AS workspace,
   s.workspace_id,
-  s.state_value AS deployment,
+  s.state_value COLLATE "C" AS deployment,
   substr(s.state_type, length('live_deployment:') + 1) AS environment,
   CASE WHEN place.category = 'project' THEN place.value END AS project,
   CASE WHEN place.category = 'repository' THEN coalesce(

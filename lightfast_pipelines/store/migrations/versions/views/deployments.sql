@@ -23,7 +23,7 @@ SELECT
   said.metadata->>'gitCommitSha' AS commit,
   commit.key AS commit_key,
   coalesce(said.metadata->>'branch', said.metadata->>'ref') AS branch,
-  lightfast.deployed_pull_request(e.id, commit.id) AS pull_request,
+  lightfast.deployed_pull_request(e.id, commit.id) COLLATE "C" AS pull_request,
   substring(lightfast.deployed_pull_request(e.id, commit.id) FROM '#([0-9]{1,9})$')::integer
     AS pull_request_number,
   coalesce(

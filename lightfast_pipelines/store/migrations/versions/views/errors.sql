@@ -43,8 +43,8 @@ SELECT
       WHERE f.workspace_id = e.workspace_id AND f.subject_key = e.key
     ) found WHERE found.endpoint IS NOT NULL ORDER BY 1
   ) AS endpoints,
-  lightfast.cause_of(e.id) AS caused_by,
-  lightfast.fix_of(e.id) AS fixed_by,
+  lightfast.cause_of(e.id) COLLATE "C" AS caused_by,
+  lightfast.fix_of(e.id) COLLATE "C" AS fixed_by,
   e.url
 FROM lightfast.entities e
 JOIN lightfast.workspaces w ON w.id = e.workspace_id

@@ -18,7 +18,7 @@ SELECT
   writing.actor_id AS author_id,
   f.occurred_at AS committed_at,
   f.metadata->>'branch' AS branch,
-  (SELECT lightfast.pull_request_of(c.id) FROM lightfast.entities c
+  (SELECT lightfast.pull_request_of(c.id) COLLATE "C" FROM lightfast.entities c
    WHERE c.workspace_id = f.workspace_id AND c.key = f.subject_key) AS pull_request,
   (SELECT c.url FROM lightfast.entities c
    WHERE c.workspace_id = f.workspace_id AND c.key = f.subject_key) AS url

@@ -24,12 +24,12 @@ SELECT
   lightfast.incident_end(i.workspace_id, i.key, i.incident, error.key, i.started_at) IS NULL AS is_open,
   error.key AS error,
   error.value AS error_title,
-  lightfast.cause_of(error.id) AS cause,
+  lightfast.cause_of(error.id) COLLATE "C" AS cause,
   lightfast.title_of(i.workspace_id, lightfast.cause_of(error.id)) AS cause_title,
-  CASE WHEN lightfast.cause_of(error.id) LIKE 'github:pr:%' THEN lightfast.cause_of(error.id) END
+  CASE WHEN lightfast.cause_of(error.id) LIKE 'github:pr:%' THEN lightfast.cause_of(error.id) COLLATE "C" END
     AS cause_pull_request,
   lightfast.author_of(i.workspace_id, lightfast.cause_of(error.id)) AS cause_author,
-  lightfast.fix_of(error.id) AS fix,
+  lightfast.fix_of(error.id) COLLATE "C" AS fix,
   lightfast.title_of(i.workspace_id, lightfast.fix_of(error.id)) AS fix_title,
   lightfast.author_of(i.workspace_id, lightfast.fix_of(error.id)) AS fix_author,
   lightfast.done_at(i.workspace_id, lightfast.fix_of(error.id)) AS fixed_at,

@@ -11,7 +11,7 @@ SELECT
   writer.display_name AS author,
   writing.actor_id AS author_id,
   pushed.occurred_at AS committed_at,
-  lightfast.pull_request_of(commit.id) AS pull_request,
+  lightfast.pull_request_of(commit.id) COLLATE "C" AS pull_request,
   c.found_by
 FROM lightfast.releases r
 CROSS JOIN LATERAL lightfast.commits_of_release(r.workspace_id, r.key) c

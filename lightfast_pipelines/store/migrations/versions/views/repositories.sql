@@ -3,7 +3,7 @@ CREATE VIEW lightfast.repositories AS
 SELECT
   w.slug AS workspace,
   i.workspace_id,
-  'github:repository:' || r.provider_resource_id AS key,
+  ('github:repository:' || r.provider_resource_id) COLLATE "C" AS key,
   coalesce(r.resource_name, r.provider_resource_id) AS name,
   r.resource_meta->>'html_url' AS url,
   (SELECT s.state_metadata->>'tag' FROM lightfast.temporal_states s
