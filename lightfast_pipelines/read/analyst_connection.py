@@ -5,6 +5,7 @@ What is asked, and what becomes of the answer, does not belong here.
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from collections.abc import Iterator
@@ -25,7 +26,8 @@ class AnalystConnection:
     """Reads the memory; `close` it or use it as a context manager. Threads may share it.
 
     Each question that is being answered has a session of its own, and a session serves the next question
-    afterwards. While the object lives, it keeps the embedded server running.
+    afterwards. A forked process that inherits the object opens sessions of its own. While it lives, it keeps
+    the embedded server running.
     """
 
     def __init__(self, database: Database) -> None:
@@ -76,10 +78,22 @@ class _Sessions:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._closed = False
+        self._begin()
+
+    def _begin(self) -> None:
+        self._process = os.getpid()
         self._lock = threading.Lock()
         self._free: list[Connection] = []
         self._all: set[Connection] = set()
-        self._closed = False
+
+    def _forget_those_of_parent(self) -> None:
+        """After a fork, as in a multiprocessing pool: the parent goes on using the same sockets.
+
+        psycopg does not end the sessions that are forgotten here.
+        """
+        if self._process != os.getpid():
+            self._begin()
 
     @contextmanager
     def one(self) -> Iterator[Connection]:
@@ -90,6 +104,7 @@ class _Sessions:
             self._give_back(conn)
 
     def close(self) -> None:
+        self._forget_those_of_parent()
         with self._lock:
             self._closed = True
             sessions, self._all, self._free = self._all, set(), []
@@ -98,6 +113,7 @@ class _Sessions:
         self._database.close()
 
     def _take(self) -> Connection:
+        self._forget_those_of_parent()
         while True:
             with self._lock:
                 if self._closed:

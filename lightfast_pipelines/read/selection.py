@@ -76,15 +76,19 @@ class Selection:
             self.add(condition, moment.date() if is_day else moment)
 
     def equal(self, values: Mapping[str, Any]) -> None:
-        """Each column has the value or one of the values; a list has one of them among its own."""
+        """Each column has the value or one of the values, where None stands for none; a list has one of them
+        among its own."""
         for name, value in values.items():
             column, about = sql.Identifier(name), self.source.column(name)
             if value is None:
                 self.add(sql.SQL("{} IS NULL").format(column))
                 continue
             several = list(value) if _is_several(value) else [value]
+            stated = [each for each in several if each is not None]
             condition = "{} && %s" if about.is_list else "{} = ANY(%s)"
-            self.add(sql.SQL(condition).format(column), several)
+            if len(stated) < len(several):
+                condition = f"({condition} OR {{}} IS NULL)"
+            self.add(sql.SQL(condition).format(column, column), stated)
 
     def statement(self) -> sql.Composed:
         columns = sql.SQL(", ").join(map(sql.Identifier, self.columns))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import subprocess
 import sys
 import threading
@@ -50,6 +51,26 @@ def test_a_failed_question_does_not_disturb_the_next(memory: lf.AnalystConnectio
 def test_what_a_question_sets_is_undone(memory: lf.AnalystConnection) -> None:
     lf.query("SELECT set_config('timezone', 'Asia/Tokyo', false)", on=memory)
     assert lf.query("SHOW timezone", on=memory).iloc[0, 0] == "UTC"
+
+
+def test_a_forked_process_leaves_its_parents_sessions_alone(memory: lf.AnalystConnection) -> None:
+    def own_session() -> int:
+        return int(lf.query("SELECT pg_backend_pid() AS pid", on=memory)["pid"][0])
+
+    parents = own_session()
+    receiving, sending = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.write(sending, str(own_session()).encode())
+            memory.close()
+        finally:
+            os._exit(0)
+    os.close(sending)
+    with os.fdopen(receiving) as answer:
+        assert int(answer.read()) != parents
+    os.waitpid(child, 0)
+    assert own_session() == parents
 
 
 def test_questions_one_after_another_share_a_session(

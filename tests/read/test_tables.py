@@ -55,6 +55,10 @@ def test_a_window_of_days_has_whole_days(story: lf.AnalystConnection) -> None:
             "source = 'linear' AND category = 'bug_fix'",
         ),
         ({"series_key": None}, "series_key IS NULL"),
+        (
+            {"series_key": [None, "x"], "source": "linear"},
+            "series_key IS NULL AND source = 'linear'",
+        ),
         ({"is_deleted": False}, "NOT is_deleted"),
         ({"topics": "checkout"}, "'checkout' = ANY(topics)"),
         ({"topics": ["checkout", "guest"]}, "topics && '{checkout,guest}'"),
