@@ -53,8 +53,7 @@ torture: setup ## Break a running `up` in every way a machine does, for minutes 
 	@$(PY) -m bench.torture $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 docs: setup ## Write the generated pages and tables of docs/
-	@$(PY) -m pytest -q -p tests.vocabulary --vocabulary=docs/vocabulary.json \
-	  tests/providers/*/test_*.py tests/domain
+	@$(PY) -m pytest -q -p tests.vocabulary --vocabulary=docs/vocabulary.json tests/providers
 	@$(VENV)/bin/lightfast docs
 
 clean: ## Remove .venv and caches; the data in .lightfast stays

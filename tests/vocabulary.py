@@ -1,6 +1,6 @@
 """A pytest plugin that records which words the providers and the rules use: `make docs` runs it.
 
-    pytest -p tests.vocabulary --vocabulary=docs/vocabulary.json tests/providers tests/domain
+    pytest -p tests.vocabulary --vocabulary=docs/vocabulary.json tests/providers
 
 Relationships, roles, states and metadata fields are made in too many places to find them in the
 source, so they are recorded while the tests run. Random payloads are left out: their words mean nothing.
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import date
@@ -20,7 +19,9 @@ from typing import Any
 import pytest
 
 from lightfast_pipelines.demo.story import tell
-from lightfast_pipelines.domain import events
+from lightfast_pipelines.domain.enrichment import enrich
+from lightfast_pipelines.domain.events import Reading, StateChange, Statement, Understood
+from lightfast_pipelines.domain.occurrences import alone, counted
 from lightfast_pipelines.providers import discover
 
 _MOST_VALUES = 16
@@ -30,25 +31,39 @@ Seen = dict[str, dict[str, set[str]]]
 
 
 class Recorder:
-    """Records the objects of `domain/events.py` that the project's own code makes."""
+    """Records what providers read from payloads, and what the rules make of it."""
 
     def __init__(self) -> None:
         self.seen: Seen = defaultdict(lambda: defaultdict(set))
         self._undo: list[Callable[[], None]] = []
 
     def watch(self) -> None:
-        self._watch(events.Statement, self.statement)
-        self._watch(events.Edge, lambda edge: self.seen["relationship"][edge.type])
-        self._watch(events.Mention, lambda mention: self.seen["role"][mention.role])
-        self._watch(events.AccountMention, lambda mention: self.seen["account_role"][mention.role])
-        self._watch(events.Reference, lambda reference: self.seen["reference"][reference.type])
-        self._watch(events.StateChange, self.state)
+        for provider in discover().values():
+            self._watch(type(provider))
 
-    def statement(self, made: events.Statement) -> None:
+    def reading(self, reading: Reading) -> None:
+        for statement in reading.statements if isinstance(reading, Understood) else ():
+            self.statement(statement)
+            if statement.occurrence is not None:
+                self.statement(alone(statement, is_first=True, is_regression=False))
+                self.statement(counted(statement, 2, statement.occurred_at))
+
+    def statement(self, made: Statement) -> None:
         fields = self.seen["source_type"][f"{made.source} {made.source_type}"]
         fields.update(name for name, value in made.metadata.items() if value is not None)
+        enriched = enrich(made)
+        for kind, words in (
+            ("relationship", [edge.type for edge in enriched.edges]),
+            ("role", [mention.role for mention in enriched.mentions]),
+            ("account_role", [account.role for account in made.accounts]),
+            ("reference", [reference.type for reference in made.references]),
+        ):
+            for word in words:
+                self.seen[kind][word] = set()
+        for change in made.states:
+            self.state(change)
 
-    def state(self, change: events.StateChange) -> None:
+    def state(self, change: StateChange) -> None:
         name, colon, _ = change.state_type.partition(":")
         holder = ":".join(change.thing.key.split(":")[:2])
         self.seen["state"][f"{holder} {name}:*" if colon else f"{holder} {name}"].add(change.value)
@@ -65,20 +80,16 @@ class Recorder:
             for kind, values in sorted(self.seen.items())
         }
 
-    def _watch(self, kind: type[Any], note: Callable[[Any], object]) -> None:
-        begin = kind.__init__
+    def _watch(self, kind: Any) -> None:
+        read = kind.read
 
-        def begun(made: Any, *arguments: Any, **named: Any) -> None:
-            begin(made, *arguments, **named)
-            frame = sys._getframe(1)
-            maker = str(frame.f_globals.get("__name__", ""))
-            if maker == "dataclasses" and frame.f_back is not None:  # `replace`
-                maker = str(frame.f_back.f_globals.get("__name__", ""))
-            if maker.startswith(("lightfast_pipelines.providers.", "lightfast_pipelines.domain.")):
-                note(made)
+        def noted(provider: Any, event_type: str, payload: Any) -> Reading:
+            reading: Reading = read(provider, event_type, payload)
+            self.reading(reading)
+            return reading
 
-        kind.__init__ = begun
-        self._undo.append(lambda: setattr(kind, "__init__", begin))
+        kind.read = noted
+        self._undo.append(lambda: setattr(kind, "read", read))
 
 
 def _is_written(name: str) -> bool:
@@ -101,7 +112,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--vocabulary"):
         recorder = Recorder()
         recorder.watch()
-        _read_the_demo()
+        read_the_demo()
         config.stash[_RECORDER] = recorder
 
 
@@ -110,7 +121,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if not _is_by_chance(item)]
 
 
-def _read_the_demo() -> None:
+def read_the_demo() -> None:
     for scene in tell(date(2026, 5, 20)).scenes:
         provider = discover()[scene.provider]
         if scene.trick != "malformed":
