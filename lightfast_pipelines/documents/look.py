@@ -43,6 +43,7 @@ class LookReport:
     workspace: str
     reason: str
     status: str = ""
+    message: str = ""
     commit_sha: str | None = None
     documents: int = 0
     fetched: int = 0
@@ -59,6 +60,7 @@ class LookReport:
             "workspace": self.workspace,
             "because": self.reason,
             "config": self.status,
+            "config_message": self.message,
             "commit": self.commit_sha,
             "documents": self.documents,
             "fetched": self.fetched,
@@ -214,7 +216,7 @@ class Look:
         """None if the provider lists the file and does not hand it out. Raises UnreadableDocumentError."""
         if entry.size > MOST_BYTES:
             raise UnreadableDocumentError(f"it has {entry.size:,} bytes, more than {MOST_BYTES:,}")
-        content = self._repository.content(entry.path, head.change.commit_sha)
+        content = self._repository.content(entry, head.change.commit_sha)
         return None if content is None else chunk_document(entry.path, content)
 
     def _finish(self, queued: QueuedLook, selection: Selection, head: BranchHead | None) -> None:
@@ -230,7 +232,7 @@ class Look:
             documents.note_documents(conn, integration, commit, selection.asked)
             documents.rename_repository(conn, integration, self._name)
         documents.note_config(conn, integration, selection.status, selection.message, self._clock())
-        self._report.status = selection.status
+        self._report.status, self._report.message = selection.status, selection.message
         self._report.documents = len(selection.chosen or ())
         if self._report.fetched or self._report.gone:
             self._record()

@@ -32,7 +32,7 @@ class Repository:
 
     def __init__(self, api: ApiClient, files: RepositoryFiles, place: LinkedResource) -> None:
         self._api, self._files, self.place = api, files, place
-        self.default_branch: str | None = None
+        self.default_branch = ""
 
     def identify(self) -> None:
         """Asks for its name and default branch. Raises CallFailedError, ValueError, TypeError."""
@@ -47,12 +47,12 @@ class Repository:
             meta={**self.place.meta, **identity.meta},
         )
         branch = identity.meta.get("default_branch")
-        self.default_branch = branch if isinstance(branch, str) else None
+        if not isinstance(branch, str):
+            raise ValueError("the repository comes without its default branch")
+        self.default_branch = branch
 
     def head(self) -> BranchHead | None:
-        """The head of the default branch; None if nothing was pushed yet."""
-        if self.default_branch is None:
-            return None
+        """The head of the default branch, which `identify` found; None if nothing was pushed yet."""
         answer = self._api.ask(self._files.head(self.place, self.default_branch))
         return self._files.read_head(answer)
 
@@ -91,10 +91,13 @@ class Repository:
         call = self._files.tree(self.place, sha, recursive=recursive)
         return self._files.read_tree(self._api.ask(call))
 
-    def content(self, path: str, commit_sha: str) -> bytes | None:
-        """None if the commit has no such file."""
-        answer = self._api.ask(self._files.content(self.place, path, commit_sha))
-        return self._files.read_content(answer)
+    def content(self, entry: TreeEntry, commit_sha: str) -> bytes | None:
+        """None if the provider does not hand it out. Raises ValueError if it is not whole."""
+        answer = self._api.ask(self._files.content(self.place, entry.path, commit_sha))
+        content = self._files.read_content(answer)
+        if content is not None and len(content) != entry.size:
+            raise ValueError(f"{entry.path} came with {len(content):,} of {entry.size:,} bytes")
+        return content
 
     def changes(self, head: BranchHead, paths: Sequence[str]) -> Mapping[str, FileChange]:
         """Path -> the last change up to the head; the head itself where the provider knows none."""

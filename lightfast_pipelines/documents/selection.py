@@ -60,7 +60,7 @@ def select(
 def _content(repository: Repository, head: BranchHead, entry: TreeEntry) -> bytes:
     if entry.size > MOST_BYTES:
         raise ConfigError(f"it has {entry.size:,} bytes, more than {MOST_BYTES:,}")
-    content = repository.content(entry.path, head.change.commit_sha)
+    content = repository.content(entry, head.change.commit_sha)
     if content is None:
         raise ValueError(f"{entry.path} is listed, and missing when it is asked for")
     return content

@@ -26,6 +26,7 @@ MOST_CHUNKS = 2_500
 # without spaces. On this project's pages there are 0.91 of them for each token of the local model.
 _PIECE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|\w{1,8}|[^\w\s]")
 _LONGEST_TITLE = 200
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 class Chunk(NamedTuple):
@@ -68,6 +69,8 @@ def chunk_document(path: str, content: bytes) -> ChunkedDocument:
 
 
 def _decoded(content: bytes) -> str:
+    if content.startswith(_LFS_POINTER):
+        raise UnreadableDocumentError("it is kept in Git LFS, and the repository holds its address")
     if b"\0" in content:
         raise UnreadableDocumentError("it holds zero bytes: not a text, or not UTF-8")
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote, urlsplit
+
 from tests.documents.looked_at import CONFIG, Library
 
 
@@ -182,6 +184,7 @@ def test_what_is_no_readable_text_has_a_row_that_says_why(shop: Library) -> None
             "docs/link.md": "a.md",
             "docs/huge.txt": b"word " * 200_001,
             "docs/empty.md": "",
+            "docs/lfs.md": "version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 12\n",
         }
     )
     shop.look()
@@ -191,8 +194,35 @@ def test_what_is_no_readable_text_has_a_row_that_says_why(shop: Library) -> None
         ("docs/empty.md", None, 0),
         ("docs/huge.txt", "it has 1,000,005 bytes, more than 1,000,000", 0),
         ("docs/latin.md", "line 1 is not UTF-8", 0),
+        ("docs/lfs.md", "it is kept in Git LFS, and the repository holds its address", 0),
     ]
     assert shop.config()[2] == 1
+
+
+def test_a_file_of_any_name_is_fetched_and_has_an_address(shop: Library) -> None:
+    names = [
+        "a b",
+        "a#b",
+        "a?ref=b",
+        "a%2Fb",
+        "100%",
+        "é",
+        "日本",
+        "-x",
+        "A",
+        "a",
+        "a\nb",
+        "a\x1b[2J",
+        "...",
+    ]
+    shop.push({"lightfast.yml": CONFIG, **{f"docs/{name}.md": f"Text of {name}" for name in names}})
+    assert shop.look().error is None
+    paths = sorted(f"docs/{name}.md" for name in names)
+    assert sorted(shop.paths()) == paths
+    addresses = shop.rows("SELECT path, url FROM lightfast.documents")
+    assert [unquote(urlsplit(url).path).partition("/docs/")[2] for _, url in addresses] == [
+        path.removeprefix("docs/") for path, _ in addresses
+    ]
 
 
 def test_secrets_are_masked_in_every_part(shop: Library) -> None:

@@ -60,6 +60,7 @@ def test_an_invalid_file_says_which_line_and_leaves_the_last_good_state(
         ("/git/trees/", 502, "GitHub answered 502 for repositories/1/git/trees/"),
         ("/contents/docs", 500, "GitHub answered 500 for repositories/1/contents/docs/"),
         ("GET /repositories/1? ", 404, "repositories/1 is not there, or not to be seen"),
+        ("GET /repositories/1? ", 200, "the repository comes without its default branch"),
         ("history(first", 200, "not of a known form: TypeError('the answer has no repository')"),
     ],
 )
@@ -70,7 +71,9 @@ def test_a_provider_that_does_not_answer_keeps_the_state_and_the_row(
     shop.look()
     before = shop.stored()
     last = shop.push({"docs/a.md": "# A\n\nNew.\n", "docs/b.md": None})
-    body = b'{"data": {"repository": null}}' if status == 200 else b'{"message": "no"}'
+    body = b'{"message": "no"}'
+    if status == 200:
+        body = b'{"id": 1, "full_name": "acme/shop", "data": {"repository": null}}'
     shop.served.faults.append(Fault(match, times=5, status=status, body=body))
     assert shop.look().error
     [(why, attempts, error)] = shop.waiting()
@@ -104,6 +107,23 @@ def test_a_listed_file_that_is_not_handed_out_keeps_its_last_version_and_is_aske
     report = shop.look()
     assert (report.error, report.fetched, shop.waiting()) == (None, 1, [])
     assert shop.config()[3] == shop.repository.head.sha
+
+
+def test_a_file_that_does_not_come_whole_is_asked_for_again(shop: Library) -> None:
+    shop.push(dict(GUIDE))
+    shop.look()
+    before = shop.stored()
+    shop.push({"docs/a.md": "# A\n\nNew.\n"})
+    for content, reason in (
+        (b"IyBB", "docs/a.md came with 3 of 10 bytes"),
+        (b"!!!!", "the file's content is not base64"),
+    ):
+        body = b'{"encoding": "base64", "content": "%s"}' % content
+        shop.served.faults.append(Fault("/contents/docs", times=1, status=200, body=body))
+        assert shop.look().error == reason
+        assert shop.stored() == before
+    assert shop.look().error is None
+    assert shop.stored()[0][4] == "# A\n\nNew."
 
 
 def test_a_kill_between_fetching_and_the_commit_loses_nothing(
@@ -234,6 +254,21 @@ def test_documents_of_an_older_rule_or_another_model_are_made_again(shop: Librar
             assert shop.look().fetched == 1
             assert stored_documents.queue_outdated(conn, WordLlamaEmbedder.name, 1) == 0
             conn.commit()
+
+
+def test_outdated_documents_of_an_invalid_configuration_are_not_looked_at_again_and_again(
+    shop: Library,
+) -> None:
+    shop.push(dict(GUIDE))
+    shop.look()
+    shop.push({"lightfast.yml": "include: 1\n"})
+    shop.look()
+    with shop.database.connect("pipeline") as conn:
+        conn.execute("UPDATE lightfast.documents SET rule_version = 0")
+        assert stored_documents.queue_outdated(conn, WordLlamaEmbedder.name, 1) == 0
+        conn.commit()
+    shop.push({"lightfast.yml": CONFIG})
+    assert shop.look().fetched == 2
 
 
 def test_a_renamed_repository_gives_its_documents_its_new_name_and_address(shop: Library) -> None:

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import unquote
 
 import msgspec
 
@@ -111,8 +110,8 @@ class FilesServer(GitHubServer):
     def _routed(self, request: Request, bucket: Bucket) -> Reply:
         if request.path == "graphql":
             return self._changes(request, bucket)
-        # As in an address: a path and a branch may have slashes of their own.
-        parts = [unquote(part) for part in request.path.split("/")]
+        # A path and a branch may have slashes of their own.
+        parts = request.path.split("/")
         if len(parts) < 2 or parts[0] != "repositories":
             return fault(404, "Not Found")
         repository = next((one for one in self.repositories if str(one.id) == parts[1]), None)

@@ -104,7 +104,8 @@ class GitHubFiles(RepositoryFiles):
         ):
             raise ValueError("the file comes without its content")
         try:
-            return base64.b64decode(answer.data["content"])
+            # GitHub breaks it into lines.
+            return base64.b64decode(answer.data["content"].replace("\n", ""), validate=True)
         except binascii.Error as error:
             raise ValueError("the file's content is not base64") from error
 
