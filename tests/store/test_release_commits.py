@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -52,6 +53,28 @@ def commits_of(conn: Connection, version: str) -> tuple[set[str], set[str]]:
     )
     assert len(found) == len({commit for commit, _ in found})
     return {commit for commit, _ in found}, {how for _, how in found}
+
+
+def test_a_window_of_released_at_finds_the_commits_of_its_releases_alone(conn: Connection) -> None:
+    workspace_with(conn, "shop", 1)
+    commits = [github.commit(c, commit_sha=c * 40, at=at(n * 24 + 12)) for n, c in enumerate("abc")]
+    receive(
+        conn,
+        [
+            delivery("push", github.push(commits, before=github.NOBODY, after="c" * 40)),
+            *(tag(f"v{n}", c * 40, n * 24) for n, c in enumerate("abc", 1)),
+            *(published(f"v{n}", n * 24) for n in (1, 2, 3)),
+        ],
+    )
+    capture_all(conn)
+    asked = """
+        SELECT version, "commit" FROM lightfast.release_commits
+        WHERE released_at >= '2024-01-03' AND released_at < '2024-01-04'
+    """
+    assert rows(conn, asked) == [("v2", "b" * 40)]
+    # A walk through parents for each release would cost more with every one.
+    plan = "\n".join(line for (line,) in rows(conn, f"EXPLAIN (ANALYZE, TIMING off) {asked}"))
+    assert re.findall(r"commits_of_release .*loops=(\d+)", plan) == ["1"], plan
 
 
 class GitRepository:

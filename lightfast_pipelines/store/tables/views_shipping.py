@@ -108,6 +108,7 @@ release_commits = view(
     maybe("title", Text, "First line of its message."),
     *person("author", "Who wrote it."),
     maybe("committed_at", TIME, "When it was written, by its author's clock."),
+    maybe("released_at", TIME, "When the release was published; a window of it is found fast."),
     maybe_key("pull_request", "Pull request that was merged as the commit or contains it."),
     of_values(
         "found_by",

@@ -11,6 +11,7 @@ SELECT
   writer.display_name AS author,
   writing.actor_id AS author_id,
   pushed.occurred_at AS committed_at,
+  r.published_at AS released_at,
   lightfast.pull_request_of(commit.id) COLLATE "C" AS pull_request,
   c.found_by
 FROM lightfast.releases r
