@@ -48,7 +48,10 @@ def select(
         return _chosen(source, patterns, entries)
     source = next((name for name in CONFIG_FILES if name in entries), "")
     if not source:
-        message = f"the repository has no {CONFIG_FILES[0]}, and no setting names documents"
+        message = (
+            f"the repository has no file {CONFIG_FILES[0]} at its top (a link or a folder does not count), "
+            "and no setting names documents"
+        )
         return Selection("absent", message, {}, {})
     try:
         patterns = parse_config(_content(repository, head, entries[source]))

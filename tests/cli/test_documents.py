@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
 
 from lightfast_pipelines import settings as settings_module
 from tests.cli.conftest import Lightfast
+from tests.programs import Programs
 from tests.servers.github import TOKEN
 from tests.servers.github_files import FileRepository, FilesServer
+from tests.servers.github_wire import Bucket, Reply, Request
 from tests.servers.serving import serve
 
+_WAIT_SECONDS = 60
 OF_SHOP = ("-w", "shop", "-p", "github", "-r", "1")
+
+
+class StallingServer(FilesServer):
+    """Does not answer for the file of this name until it may go on."""
+
+    is_reached, may_go_on = threading.Event(), threading.Event()
+
+    def _routed(self, request: Request, bucket: Bucket) -> Reply:
+        if request.path.endswith("/stall.md") and not self.may_go_on.is_set():
+            self.is_reached.set()
+            self.may_go_on.wait(_WAIT_SECONDS)
+        return super()._routed(request, bucket)
 
 
 @pytest.fixture
@@ -26,7 +43,7 @@ def repository(lightfast: Lightfast, monkeypatch: pytest.MonkeyPatch) -> Iterato
             "docs/pay.md": "# Payments\n\nA refund reaches the card after two days.\n",
         }
     )
-    with serve(FilesServer(made)) as server:
+    with serve(StallingServer(made)) as server:
         for name, value in (
             ("ENCRYPTION_KEY", "07" * 32),
             ("GITHUB_API_URL", server.url),
@@ -61,6 +78,27 @@ def test_a_sync_fetches_what_is_named_and_a_search_finds_it(
     [integration] = lightfast.json("integration", "list")
     assert (integration["config_status"], integration["document_count"]) == ("ok", 1)
     assert integration["last_config_check"] is not None
+
+
+def test_a_process_that_is_killed_during_a_look_leaves_what_it_wrote_and_the_next_goes_on(
+    lightfast: Lightfast, repository: FileRepository, programs: Programs
+) -> None:
+    files = {f"docs/{number}.md": f"# Part {number}\n\nText.\n" for number in range(30)}
+    repository.commit({**files, "docs/stall.md": "# Last\n\nText.\n"})
+    command = "from lightfast_pipelines.cli import app; app()"
+    looking = programs.start([sys.executable, "-c", command, "documents", "sync", "-w", "shop"])
+    assert StallingServer.is_reached.wait(_WAIT_SECONDS)
+    meanwhile = lightfast("documents", "sync", "-w", "shop", exits=1)
+    assert "another process looks at them" in meanwhile.stderr
+    looking.kill()
+    looking.wait()
+    StallingServer.may_go_on.set()
+    # Files are written in batches of twenty.
+    assert len(lightfast.json("documents", "list", "-w", "shop")) == 20
+    [report] = lightfast.json("documents", "sync", "-w", "shop")
+    assert (report["documents"], report["fetched"], report["error"]) == (32, 12, None)
+    with lightfast.database.connect("pipeline") as conn:
+        assert conn.execute("SELECT * FROM lightfast.document_queue").fetchall() == []
 
 
 def test_a_new_link_waits_for_a_look_and_one_without_files_does_not(

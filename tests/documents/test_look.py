@@ -147,6 +147,17 @@ def test_without_a_file_or_setting_there_are_no_documents_and_its_removal_takes_
     assert (shop.config()[0], shop.config()[2], shop.paths()) == ("absent", 0, [])
 
 
+def test_a_link_or_folder_of_that_name_names_no_documents_and_says_so(shop: Library) -> None:
+    shop.repository.links.add("lightfast.yml")
+    shop.push(
+        {"lightfast.yml": "a.yml", "a.yml": CONFIG, "lightfast.yaml/x.md": "X", "README.md": "Y"}
+    )
+    assert shop.look().error is None
+    status, message, *_ = shop.config()
+    assert (status, shop.paths()) == ("absent", [])
+    assert "a link or a folder does not count" in message
+
+
 def test_a_file_that_is_no_longer_named_is_gone(shop: Library) -> None:
     shop.push({"lightfast.yml": CONFIG, "README.md": "# Shop\n\nHi.\n", "docs/a.md": "# A\n\nB.\n"})
     shop.look()
