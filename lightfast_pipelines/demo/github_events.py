@@ -105,7 +105,7 @@ def push(
 def push_to_main(
     stage: Stage, sender: Person, commits: Sequence[Commit], at: datetime
 ) -> StoryEvent:
-    """New commits on the main branch, which the pushes before this one have brought where it was."""
+    """New commits on the main branch, after those of the pushes that the story told before."""
     head = commits[-1]
     return push(sender, "main", commits, at, before=stage.advance_main(head.place, head.sha))
 

@@ -44,6 +44,11 @@ class Described:
         return self.dtype == OBJECT and self.type_name.endswith("[]")
 
 
+def first_time(columns: Mapping[str, Described]) -> str | None:
+    """The name of the first column that is a time."""
+    return next((each.name for each in columns.values() if each.is_time), None)
+
+
 @dataclass(frozen=True, slots=True)
 class Relation:
     """A table or view."""
@@ -57,13 +62,7 @@ class Relation:
     @property
     def time_column(self) -> str | None:
         """The first one that is a time: in a view what the row is about, and in a table when it began."""
-        return next((each.name for each in self.columns.values() if each.is_time), None)
-
-    def column(self, name: str) -> Described:
-        """Raises ReadError, which names the columns that there are."""
-        if name not in self.columns:
-            raise unknown(f"column of {self.name}", name, self.columns)
-        return self.columns[name]
+        return first_time(self.columns)
 
 
 class Catalogue:

@@ -28,21 +28,6 @@ _SOURCE = sql.SQL(
       LEFT JOIN lightfast.observation_people p ON p.observation_id = o.id
     ) observations"""
 )
-# Each finds the next type in the index, so that the cost grows with the number of types alone.
-_TYPES_THERE = """
-    WITH RECURSIVE found AS (
-      (SELECT source, source_type FROM lightfast.observation_facts WHERE workspace_id = %(workspace)s
-       ORDER BY source, source_type LIMIT 1)
-      UNION ALL
-      SELECT following.* FROM found CROSS JOIN LATERAL (
-        SELECT o.source, o.source_type FROM lightfast.observation_facts o
-        WHERE o.workspace_id = %(workspace)s
-          AND (o.source, o.source_type) > (found.source, found.source_type)
-        ORDER BY o.source, o.source_type LIMIT 1
-      ) following
-    )
-    SELECT DISTINCT source_type FROM found
-"""
 
 
 @overload
@@ -108,7 +93,7 @@ def observations(
 def _observations(catalogue: Catalogue) -> Source:
     people = catalogue.relation("observation_people").columns
     columns = {
-        "workspace": catalogue.relation("workspaces").column("slug"),
+        "workspace": catalogue.relation("workspaces").columns["slug"],
         **catalogue.relation("remembered").columns,
         "actor": people["actor_name"],
         "actor_id": people["actor_id"],
@@ -120,12 +105,14 @@ def _observations(catalogue: Catalogue) -> Source:
 
 def _check_types(on: AnalystConnection, workspace_id: int, types: Sequence[str]) -> None:
     """Raises ReadError for a type that is neither declared nor in the workspace."""
+    from lightfast_pipelines.store.timeline import types_like
+
     known = {*listed("types"), *listed("things")}
     if known.issuperset(types):
         return
     with on.session() as conn:
-        there = {row[0] for row in conn.execute(_TYPES_THERE, {"workspace": workspace_id})}
-    known |= there | {kind.partition(".")[0] for kind in there}
+        _, there = types_like(conn, workspace_id, "*")
+    known |= {*there, *(kind.partition(".")[0] for kind in there)}
     for each in types:
         if each not in known:
             raise unknown("type of observation", each, known)

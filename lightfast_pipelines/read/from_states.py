@@ -126,5 +126,5 @@ def _states(catalogue: Catalogue) -> Source:
     described = {}
     for name, place in _COLUMNS.items():
         table, _, column = place.partition(".")
-        described[name] = catalogue.relation(table).column(column)
+        described[name] = catalogue.relation(table).columns[column]
     return Source("states", _SOURCE, described)

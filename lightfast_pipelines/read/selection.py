@@ -12,7 +12,7 @@ from typing import Any
 
 from psycopg import sql
 
-from lightfast_pipelines.read.catalogue import Described
+from lightfast_pipelines.read.catalogue import Described, first_time
 from lightfast_pipelines.read.errors import ReadError, unknown
 
 
@@ -33,7 +33,7 @@ class Source:
     def time_column(self, name: str | None) -> str | None:
         """The column that `since` and `until` are about: the named one, else the first that is a time."""
         if name is None:
-            return next((each for each, about in self.columns.items() if about.is_time), None)
+            return first_time(self.columns)
         if not self.column(name).is_time:
             times = [each for each, about in self.columns.items() if about.is_time]
             raise unknown(f"time in {self.name}", name, times)
