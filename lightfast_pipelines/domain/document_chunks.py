@@ -13,7 +13,7 @@ from typing import NamedTuple
 from lightfast_pipelines.domain.document_headings import Section, read_sections
 from lightfast_pipelines.domain.secrets.masking import MASK, mask_text
 
-RULE_VERSION = 1
+RULE_VERSION = 2
 """Raised when parts of the same file change: then every document is divided again."""
 TARGET = 512
 """Tokens of a part, about; a shorter section is one part."""

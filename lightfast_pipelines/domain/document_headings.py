@@ -42,16 +42,21 @@ class Outline(NamedTuple):
 
 
 class _Heading(NamedTuple):
-    """A heading in lines from 0: where it begins and where its text does; 1 is the outermost level."""
+    """A heading in lines from 0: where it begins and where its text does; 1 is the outermost level.
+
+    Markdown takes a paragraph right above a rule for a heading, of which `text` may be only the beginning.
+    """
 
     line: int
     body: int
     level: int
     text: str
+    is_paragraph: bool = False
 
 
 def read_sections(path: str, text: str) -> Outline:
-    """The sections that have text besides their heading; all as one if none has."""
+    """The sections that have text besides their heading, or a heading that is a paragraph; all as one if
+    there are none."""
     suffix = path.rpartition(".")[2].lower()
     title = None
     if suffix == "txt":
@@ -75,7 +80,8 @@ def _divided(lines: list[str], headings: list[_Heading]) -> list[Section]:
     above: list[_Heading] = []
     begins = _Heading(0, 0, 0, "")
     for heading in (*headings, _Heading(len(lines), len(lines), 0, "")):
-        if any(line.strip() for line in lines[begins.body : heading.line]):
+        has_text = any(line.strip() for line in lines[begins.body : heading.line])
+        if has_text or begins.is_paragraph:
             text = "\n".join(lines[begins.line : heading.line]).rstrip()
             path = tuple(each.text for each in above if each.text)
             sections.append(Section(path, begins.line + 1, text))
@@ -97,8 +103,11 @@ def _of_markdown(text: str) -> list[_Heading]:
     for token, inner in pairwise(tokens):
         # One in a quotation or a list is not a heading of the document.
         if token.type == "heading_open" and token.level == 0 and token.map is not None:
-            text_of_it = plain(inner.content)[:_LONGEST_HEADING]
-            headings.append(_Heading(token.map[0], token.map[1], int(token.tag[1:]), text_of_it))
+            name = plain(inner.content)
+            is_paragraph = "\n" in inner.content or len(name) > _LONGEST_HEADING
+            begin, end = token.map
+            level = int(token.tag[1:])
+            headings.append(_Heading(begin, end, level, name[:_LONGEST_HEADING], is_paragraph))
     return headings
 
 

@@ -106,6 +106,13 @@ def test_plain_text_is_one_section_and_named_by_its_file() -> None:
     assert chunk_document("docs/notes.txt", b"hello").title == "notes.txt"
 
 
+def test_a_paragraph_that_markdown_takes_for_a_heading_is_not_lost() -> None:
+    text = "# A\n\nOne line\nand another.\nAnd a third.\n---\n\n## B\n\nText.\n"
+    assert where("a.md", text)[0][1:] == (3, 6)
+    long = "word " * 50
+    assert where("a.md", f"# A\n\n## {long}\n\n## B\n\nText.\n")[0][1:] == (3, 3)
+
+
 def test_a_document_of_headings_alone_is_one_part() -> None:
     assert where("a.md", "# A\n\n## B\n") == [((), 1, 3)]
     assert chunks("a.md", "\n \n") == []
