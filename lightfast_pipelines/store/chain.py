@@ -54,6 +54,7 @@ TO_THE_END = (
     Step("deployment", "caused_by", False, "issue"),
     Step("issue", "fixes", False, "pull_request"),
     Step("issue", "fixes", False, "commit"),
+    Step("issue", "tracked_in", True, "pull_request"),
     Step("issue", "resolves", False, "pull_request"),
     Step("issue", "resolves", False, "commit"),
     Step("issue", "resolves", False, "release"),

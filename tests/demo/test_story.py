@@ -191,6 +191,14 @@ def test_the_chain_leads_from_the_alert_to_the_change_and_to_the_fix(
     ]
     assert end[1].key == f"github:pr:{shop}#51"
     assert chain.cause_stated_by(conn, workspace, cause[1].key) == f"{cause[1].key}|created"
+    # Linear's ticket, which nothing but its link leads to the pull request.
+    ticket = chain.walk(conn, workspace, cause[7].key, chain.TO_THE_END)
+    assert [(link.depth, link.type, link.category) for link in ticket] == [
+        (0, "", "issue"),
+        (1, "tracked_in", "pull_request"),
+        (2, "merges_as", "commit"),
+        (3, "deploys", "deployment"),
+    ]
 
 
 def test_a_deployment_leads_to_its_change_and_its_author(
