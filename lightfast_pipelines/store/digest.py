@@ -1,6 +1,7 @@
 """A hash of each table over current belief, by natural keys: equal facts have equal hashes anywhere.
 
-Left out are serial ids, when and how things arrived, logs, vectors, and the inputs themselves.
+Left out are serial ids, when and how things arrived, logs, vectors, the inputs themselves, and
+`commit_parents`: a push and the API say different things about what comes before the same commit.
 """
 
 from __future__ import annotations
@@ -46,11 +47,6 @@ _TABLES: dict[str, tuple[str, str, str]] = {
         r.last_seen_at, r.observation_count""",
         """lightfast.relationships r JOIN lightfast.workspaces w ON w.id = r.workspace_id
         JOIN lightfast.entities s ON s.id = r.subject_id JOIN lightfast.entities t ON t.id = r.object_id""",
-        "",
-    ),
-    "commit_parents": (
-        f"""{_WORKSPACE}, p.commit, p.kind, p.position, p.parent""",
-        "lightfast.commit_parents p JOIN lightfast.workspaces w ON w.id = p.workspace_id",
         "",
     ),
     "actor_identities": (

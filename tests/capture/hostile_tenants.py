@@ -240,7 +240,9 @@ _VOLATILE = {
     "connected_at",
     "created_at",
     "mapped_at",
+    "not_before",
     "processed_at",
+    "queued_at",
     "updated_at",
     "own_secret_after",
 }
