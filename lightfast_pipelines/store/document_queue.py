@@ -73,6 +73,27 @@ def queue_repositories(
     )
 
 
+def queue_returned(conn: Connection, provider: str, subject_id: str) -> None:
+    """Queues what was looked at before and can be read again: a resource, or all of an installation.
+
+    Without access no pushes came, so a file may have changed unnoticed. Does not commit.
+    """
+    conn.execute(
+        f"""
+        INSERT INTO lightfast.document_queue AS q (integration_id, workspace_id, reason)
+        SELECT i.id, i.workspace_id, 'access came back'
+        FROM lightfast.integrations i
+        JOIN lightfast.resources r ON r.id = i.resource_id
+        JOIN lightfast.installations n ON n.id = r.installation_id
+        WHERE r.provider = %(provider)s AND %(id)s IN (r.provider_resource_id, n.external_id)
+          AND {_IS_WANTED} AND i.config_status <> 'unknown'
+        ORDER BY i.id
+        {_ASK}
+        """,
+        {"provider": provider, "id": subject_id},
+    )
+
+
 def queue_integration(conn: Connection, integration_id: int, reason: str) -> None:
     """Queues one integration, to be looked at now whatever failed before. Does not commit."""
     conn.execute(

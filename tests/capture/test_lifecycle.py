@@ -318,6 +318,33 @@ def test_a_repository_is_read_through_the_installation_that_has_it_now(conn: Con
     assert one(conn, where) == "9"  # not that of another organisation
 
 
+@pytest.mark.parametrize(
+    ("ended", "came_back"),
+    [
+        (
+            ("installation_repositories", _repositories("removed")),
+            ("installation_repositories", _repositories("added")),
+        ),
+        (
+            ("installation", _installed("suspend", 2, suspended=True)),
+            ("installation", _installed("unsuspend", 3)),
+        ),
+    ],
+    ids=["repository", "suspended"],
+)
+def test_documents_are_looked_at_when_access_comes_back(
+    conn: Connection, ended: tuple[str, Json], came_back: tuple[str, Json]
+) -> None:
+    """Without access no pushes came, and the next one may be far away."""
+    _link(conn, "github", "7", "1")
+    conn.execute("UPDATE lightfast.integrations SET config_status = 'ok'")
+    conn.commit()
+    for queued, each in enumerate(_deliveries([("github", *ended), ("github", *came_back)])):
+        receive(conn, [each])
+        capture_all(conn)
+        assert one(conn, "SELECT count(*) FROM lightfast.document_queue") == queued
+
+
 def test_lifecycle_events_change_neither_stored_rows_nor_routing(conn: Connection) -> None:
     for provider, installation, resource in {story[:3] for story in STORIES.values()}:
         _link(conn, provider, installation, resource)

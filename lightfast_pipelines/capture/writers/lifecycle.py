@@ -24,6 +24,7 @@ from lightfast_pipelines.capture.reading import ReadPayload
 from lightfast_pipelines.capture.writers.rows import columns_of, insert_rows
 from lightfast_pipelines.domain.events import Lifecycle
 from lightfast_pipelines.store.database import Connection
+from lightfast_pipelines.store.document_queue import queue_returned
 
 Subject = tuple[str, str, str]
 
@@ -202,6 +203,7 @@ def _settle_installation(
         if change in _INSTALLATION_STATUS:
             status = _INSTALLATION_STATUS[change]
             status_reason = None if status == "active" else reason
+    was = _status_before(conn, "installations", "external_id", provider, identifier)
     conn.execute(
         """
         UPDATE lightfast.installations SET status = %(status)s, status_reason = %(status_reason)s,
@@ -218,6 +220,18 @@ def _settle_installation(
             "id": identifier,
         },
     )
+    if was is not None and was != "active" and status == "active":
+        queue_returned(conn, provider, identifier)
+
+
+def _status_before(
+    conn: Connection, table: str, column: str, provider: str, identifier: str
+) -> str | None:
+    row = conn.execute(
+        f"SELECT status FROM lightfast.{table} WHERE provider = %s AND {column} = %s",
+        (provider, identifier),
+    ).fetchone()
+    return None if row is None else str(row[0])
 
 
 def _settle_resource(
@@ -250,6 +264,7 @@ def _settle_resource(
         meta |= {name: entry for name, entry in value.items() if name not in _NO_META}
     status, status_reason = _status(stated)
     _hand_over(conn, provider, identifier, stated, new_owners)
+    was = _status_before(conn, "resources", "provider_resource_id", provider, identifier)
     conn.execute(
         """
         UPDATE lightfast.resources SET status = %(status)s, status_reason = %(status_reason)s,
@@ -266,6 +281,8 @@ def _settle_resource(
             "id": identifier,
         },
     )
+    if was is not None and was != "active" and status == "active":
+        queue_returned(conn, provider, identifier)
 
 
 def _hand_over(
