@@ -77,6 +77,37 @@ def test_a_window_of_released_at_finds_the_commits_of_its_releases_alone(conn: C
     assert re.findall(r"commits_of_release .*loops=(\d+)", plan) == ["1"], plan
 
 
+def test_the_release_before_is_found_by_index(conn: Connection) -> None:
+    """In the order in which `release_before` asks, or it would read every release for each."""
+    conn.execute("SET LOCAL enable_seqscan = off")
+    conn.execute("SET LOCAL enable_sort = off")
+    plan = conn.execute(
+        """
+        EXPLAIN SELECT key FROM lightfast.entities
+        WHERE workspace_id = 1 AND split_part(key, ':', 3) = '1'
+          AND key >= 'github:release:' AND key < 'github:release;'
+          AND md5(lightfast.version_line(lightfast.tag_of(key))) = md5('')
+          AND lightfast.version_numbers(lightfast.tag_of(key)) <= '{1,2}'
+        ORDER BY lightfast.version_numbers(lightfast.tag_of(key)) DESC NULLS LAST
+        """
+    ).fetchall()
+    lines = [str(line) for (line,) in plan]
+    assert lines[0].startswith("Index Scan using ix_entities_releases")
+    [condition] = [line for line in lines if "Index Cond" in line]
+    assert all(part in condition for part in ("workspace_id = 1", "md5(", "<= '{1,2}'"))
+
+
+def test_a_tag_of_hundreds_of_numbers_fits_into_the_index_of_versions(conn: Connection) -> None:
+    workspace_with(conn, "shop", 1)
+    tags = [".".join(str(n * 7919 % 101 % 10) for n in range(250)), "9" * 500]
+    receive(conn, [published(name, n) for n, name in enumerate(tags)])
+    capture_all(conn)
+    outcomes = (
+        "SELECT status, reason, (SELECT count(*) FROM lightfast.releases) FROM lightfast.outcomes"
+    )
+    assert rows(conn, outcomes) == [("delivered", None, 2)] * 2
+
+
 class GitRepository:
     """A real repository, and the deliveries that GitHub would send of it."""
 

@@ -92,6 +92,7 @@ _FUNCTIONS_OF_ANALYSTS = {
     f"incident_end(bigint,text,text,text,{_TIME})",
     "version_numbers(text)",
     "version_line(text)",
+    "tag_of(text)",
     "release_commit(bigint,text)",
     "release_before(bigint,text)",
     "tagged_at(bigint,text)",

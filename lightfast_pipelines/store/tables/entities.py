@@ -17,6 +17,17 @@ from lightfast_pipelines.store.tables.columns import (
     workspace_id,
 )
 
+# What the functions tag_of, version_line and version_numbers consist of: an index is made before they are.
+_TAG = "substr(key, length('github:release:' || split_part(key, ':', 3)) + 2)"
+_RELEASE_LINE = (
+    rf"rtrim(lower(coalesce(substring({_TAG} FROM '^(.*?)v?[0-9]+(?:\.[0-9]+)+'), "
+    rf"substring({_TAG} FROM '^(.*?)v?[0-9]+[^0-9]*$'), {_TAG})), '@/-_. ')"
+)
+_RELEASE_NUMBERS = (
+    rf"string_to_array(coalesce(substring({_TAG} FROM '[0-9]+(?:\.[0-9]+)+'), "
+    rf"substring({_TAG} FROM '([0-9]+)[^0-9]*$')), '.')::numeric[]"
+)
+
 entities = Table(
     "entities",
     metadata,
@@ -80,6 +91,15 @@ entities = Table(
         "ix_entities_identifier",
         text("split_part(value, ' ', 1)"),
         postgresql_where=text("category = 'issue'"),
+    ),
+    # A package's releases by their versions, as `release_before` asks for them: there may be thousands.
+    Index(
+        "ix_entities_releases",
+        "workspace_id",
+        text("split_part(key, ':', 3)"),
+        text(f"md5({_RELEASE_LINE})"),
+        text(f"({_RELEASE_NUMBERS}) DESC NULLS LAST"),
+        postgresql_where=text("key >= 'github:release:' and key < 'github:release;'"),
     ),
     comment="Something that observations are about or mention.",
 )

@@ -3,6 +3,7 @@
 
 CREATE FUNCTION lightfast.version_numbers(tag text) RETURNS numeric[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  -- ix_entities_releases has this expression, and those of tag_of and version_line.
   SELECT string_to_array(
     coalesce(substring($1 FROM '[0-9]+(?:\.[0-9]+)+'), substring($1 FROM '([0-9]+)[^0-9]*$')), '.')::numeric[]
 $$;
@@ -16,6 +17,12 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$;
 COMMENT ON FUNCTION lightfast.version_line(text) IS
   'What a tag says before its version: the name of the package where one repository releases several.';
+
+CREATE FUNCTION lightfast.tag_of(release text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT substr($1, length('github:release:' || split_part($1, ':', 3)) + 2)
+$$;
+COMMENT ON FUNCTION lightfast.tag_of(text) IS 'The tag that the key of a release ends with.';
 
 CREATE FUNCTION lightfast.release_commit(workspace_id bigint, release text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
@@ -43,26 +50,26 @@ COMMENT ON FUNCTION lightfast.release_commit(bigint, text) IS
 CREATE FUNCTION lightfast.release_before(workspace_id bigint, release text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
-  repository text := 'github:release:' || split_part($2, ':', 3);
   this record;
   earlier record;
 BEGIN
-  SELECT r.published_at, r.is_prerelease, lightfast.version_numbers(r.version) AS numbers,
-         lightfast.version_line(r.version) AS line
+  SELECT r.published_at, r.is_prerelease,
+         coalesce(lightfast.version_numbers(r.version), '{Infinity}') AS numbers,
+         md5(lightfast.version_line(r.version)) AS line
   INTO this FROM lightfast.releases r WHERE r.workspace_id = $1 AND r.key = $2;
+  -- In the order of ix_entities_releases, so that it ends at the first that fits.
   FOR earlier IN
     SELECT e.key
     FROM lightfast.entities e
     JOIN lightfast.temporal_states s
       ON s.workspace_id = e.workspace_id AND s.entity_id = e.key AND s.state_type = 'status' AND s.is_current
-    CROSS JOIN LATERAL (SELECT substr(e.key, length(repository) + 2) AS tag) v
-    CROSS JOIN LATERAL (SELECT lightfast.version_numbers(v.tag) AS numbers OFFSET 0) n
-    WHERE e.workspace_id = $1 AND e.key > repository || ':' AND e.key < repository || ';'
+    WHERE e.workspace_id = $1 AND split_part(e.key, ':', 3) = split_part($2, ':', 3)
+      AND e.key >= 'github:release:' AND e.key < 'github:release;'
       AND s.state_value = 'published' AND s.valid_from < coalesce(this.published_at, 'infinity')
       -- A fix of an older line may be published later than the newer line's release.
-      AND (n.numbers <= this.numbers OR this.numbers IS NULL)
-      AND lightfast.version_line(v.tag) = this.line
-    ORDER BY n.numbers DESC NULLS LAST, s.valid_from DESC
+      AND lightfast.version_numbers(lightfast.tag_of(e.key)) <= this.numbers
+      AND md5(lightfast.version_line(lightfast.tag_of(e.key))) = this.line
+    ORDER BY lightfast.version_numbers(lightfast.tag_of(e.key)) DESC NULLS LAST, s.valid_from DESC
   LOOP
     IF this.is_prerelease OR EXISTS (
       SELECT FROM lightfast.releases r
