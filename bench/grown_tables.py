@@ -291,7 +291,16 @@ def _without_indexes(conn: Connection, show: Callable[[str], object]) -> Iterato
 
 
 def _finish(conn: Connection, seed: Seed) -> None:
-    """Work that is over by the workspaces' clocks; the marks of all that is done; the serial numbers."""
+    """Work that is over by the workspaces' clocks; the marks of all that is done; words; serial numbers."""
+    # Triggers write them otherwise.
+    conn.execute(
+        """
+        SELECT lightfast.write_observation_words(array_agg(f.id))
+        FROM lightfast.observation_facts f
+        WHERE NOT EXISTS (SELECT FROM lightfast.observation_words w WHERE w.observation_id = f.id)
+        GROUP BY f.id / 10000
+        """
+    )
     conn.execute(
         """
         UPDATE lightfast.clusters k SET status = 'closed', status_reason = 'idle'

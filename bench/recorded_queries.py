@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 from lightfast_pipelines.store.database import Connection, Database
 
@@ -55,6 +56,7 @@ class _Cursor(psycopg.Cursor[tuple[Any, ...]]):
         began = time.perf_counter()
         super().execute(query, params, **options)
         query = query.decode() if isinstance(query, bytes) else query
+        query = query.as_string(self) if isinstance(query, sql.Composable) else query
         self.statements.append(Statement(query, params, time.perf_counter() - began))
         return self
 

@@ -28,7 +28,6 @@ from bench.retrieval_learning import (
     fast_order,
     learn,
     learn_balanced,
-    learn_fusion,
     likelihood,
     ndcg,
     ranked,
@@ -38,10 +37,12 @@ from bench.retrieval_learning import (
 )
 from bench.retrieval_memory import Asked, Memory, fill, observations_of
 from bench.retrieval_weights import write_weights
+from lightfast_pipelines.domain import search_weights
 from lightfast_pipelines.embedded_postgres import EmbeddedPostgres
 from lightfast_pipelines.search.results import PATHS
 from lightfast_pipelines.store.database import Database
 
+_NAMES = ("number", "sha")
 PROJECTS = ("starlette", "ipython")
 _GAIN = 0.05
 _FALSE_ANSWERS = 0.1
@@ -81,8 +82,8 @@ def main() -> int:
     for trained, judged in (PROJECTS[::-1], PROJECTS):
         judge(report, asked, nows, trained, judged)
     if options.learn:
-        everything = [each for name in PROJECTS for each in asked[name]]
-        write_weights(learn(everything, max(nows.values())), learn_fusion(everything))
+        everything = [each for name in PROJECTS for each in asked[name] if each.kind not in _NAMES]
+        write_weights(learn(everything, max(nows.values())))
     return finish(report, options.json)
 
 
@@ -96,11 +97,12 @@ def ask_all(
         with database.connect() as conn:
             memory = Memory(conn, history.name)
             nows[history.name] = memory.now
-            relevant = observations_of(conn, memory.workspace, history.items)
+            items = [*history.items, *history.named]
+            relevant = observations_of(conn, memory.workspace, items)
             conn.rollback()
             mine = [
                 memory.ask(item.kind, item.question, answers)
-                for item, answers in zip(history.items, relevant, strict=True)
+                for item, answers in zip(items, relevant, strict=True)
                 if answers
             ]
             others = [
@@ -124,13 +126,16 @@ def judge(
     judged: str,
 ) -> None:
     """Adds the figures of weights learnt on `trained`, on `judged`."""
+    _judge_names(report, judged, asked[judged], nows[judged])
+    asked = {
+        name: [each for each in some if each.kind not in _NAMES] for name, some in asked.items()
+    }
     learnt = learn(asked[trained], nows[trained])
-    fusion = learn_fusion(asked[trained])
     known = [each for each in asked[judged] if each.relevant]
     data = f"{judged} (learnt on {trained})"
     found = {
         "balanced": [ranked(each, learnt.balanced) for each in known],
-        "fast": [fast_order(each, fusion) for each in known],
+        "fast": [fast_order(each, nows[judged]) for each in known],
         "BM25 alone": [each.baselines["bm25"] for each in known],
         "vectors alone": [each.baselines["vectors"] for each in known],
     }
@@ -177,6 +182,34 @@ def judge(
         )
     _ablate(report, data, asked, nows, (trained, judged), scores["balanced"])
     _judge_silence(report, data, asked[judged], learnt, nows[judged])
+
+
+def _judge_names(report: Report, judged: str, asked: Sequence[Asked], now: datetime) -> None:
+    """What is asked for by name, with the weights that are in the repository: names teach nothing."""
+    for kind in _NAMES:
+        known = [each for each in asked if each.kind == kind]
+        if not known:
+            continue
+        without = [without_path(each, "entities", now) for each in known]
+        ours = _scores([ranked(each, search_weights.BALANCED) for each in known], known)
+        theirs = _scores([each.baselines["bm25"] for each in known], known)
+        lost = _scores([ranked(each, search_weights.BALANCED) for each in without], without)
+        value, gain, added = _mean(ours), _gain(ours, theirs), _gain(ours, lost)
+        report.add(
+            Measurement(
+                f"{judged}: nDCG@10 by {kind}",
+                value.value,
+                low=value.low,
+                high=value.high,
+                absolute=f"{len(known)} items, BM25 alone {theirs.mean():.3f}, above it {gain}",
+            ),
+            Measurement(
+                f"{judged}: what entities adds by {kind}",
+                added.value,
+                low=added.low,
+                high=added.high,
+            ),
+        )
 
 
 def _ablate(

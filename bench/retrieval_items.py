@@ -14,6 +14,7 @@ cluster of the memory knows it:
 
 Numbers, ids and addresses are taken out of every question. Where question and answer have the same title,
 or the memory repeats the beginning of the question word for word, a look-up would do: these are left out.
+What is asked for by its name is a set of its own, from which nothing is learnt.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from bench.corpus import deliveries, gold_of
 
 _SEED = 20_261_130
 _MOST_OF_A_KIND = 160
+_NAMED_ITEMS = 40
 _NAMED = re.compile(r"(?<![\w/])#(\d+)\b")
 _CLUES = (
     re.compile(r"https?://\S+"),
@@ -63,6 +65,7 @@ class MaskedHistory:
 
     name: str
     items: list[KnownItem]
+    named: list[KnownItem]
     deliveries: list[dict[str, Any]]
 
 
@@ -122,7 +125,20 @@ def mask(file: Path, gold: Path, *, most: int = _MOST_OF_A_KIND) -> MaskedHistor
     ]
     memory = _everything(masked)
     items = [item for item in items if _normal(item.question)[:_REPEATED] not in memory]
-    return MaskedHistory(file.name.partition(".")[0], items, masked)
+    names = _named(history, touched, chance)
+    return MaskedHistory(file.name.partition(".")[0], items, names, masked)
+
+
+def _named(history: _History, touched: set[int], chance: random.Random) -> list[KnownItem]:
+    """Things that are asked for by number or by the beginning of their sha. Nothing is masked for them."""
+    numbers = sorted(set(history.pulls) - touched)
+    drawn = chance.sample(numbers, min(_NAMED_ITEMS, len(numbers)))
+    items = [KnownItem("number", f"#{number}", history.keys_of(number)) for number in drawn]
+    for number in drawn:
+        if shas := history.commits_of[number]:
+            question = f"what did {shas[0][:10]} change"
+            items.append(KnownItem("sha", question, frozenset([f"github:commit:{shas[0]}"])))
+    return items
 
 
 def _everything(lines: Sequence[dict[str, Any]]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -18,8 +18,9 @@ from lightfast_pipelines.search.ranking import (
     features_of,
     fuse,
     order_balanced,
+    order_fast,
 )
-from lightfast_pipelines.search.results import PATHS, PathName
+from lightfast_pipelines.search.results import PathName
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,13 +37,6 @@ SET = {
 }
 _STEPS = (0.2, 0.1)
 _START = {"text": 0.1, "coverage": 0.2, "similarity": 0.2, "cluster": 1.0}
-_FUSION_START: Mapping[PathName, float] = {
-    "text": 1.0,
-    "vectors": 0.6,
-    "entities": 1.0,
-    "people": 0.5,
-    "clusters": 0.4,
-}
 # A step has to gain so much, or noise of a few questions would move weights.
 _LEAST_GAIN = 0.001
 _KEPT = 0.9
@@ -116,27 +110,10 @@ def learn_balanced(asked: Sequence[Asked]) -> tuple[float, ...]:
     return tuple(float(weight) for weight in _ascend(quality, start, free, least))
 
 
-def learn_fusion(asked: Sequence[Asked]) -> dict[PathName, float]:
-    """The weights of the paths for the fast mode; text is the measure of the others."""
-    known = [each for each in asked if each.relevant and each.candidates]
-
-    def quality(weights: NDArray[np.float64]) -> float:
-        fusion = _by_path(weights)
-        return float(np.mean([ndcg(fast_order(each, fusion), each.relevant) for each in known]))
-
-    start = np.array([_FUSION_START[path] for path in PATHS])
-    free = [PATHS.index("vectors"), PATHS.index("clusters")]
-    return _by_path(_ascend(quality, start, free, [0.0] * len(start)))
-
-
-def _by_path(weights: NDArray[np.float64]) -> dict[PathName, float]:
-    return dict(zip(PATHS, map(float, weights), strict=True))
-
-
-def fast_order(asked: Asked, fusion: Mapping[PathName, float]) -> list[int]:
-    fuse({each.observation: each for each in asked.candidates}, fusion)
-    ordered = sorted(asked.candidates, key=lambda each: (-each.fused, -each.observation))
-    return [each.observation for each in ordered]
+def fast_order(asked: Asked, now: datetime) -> list[int]:
+    candidates = {each.observation: each for each in asked.candidates}
+    fuse(candidates)
+    return [each.observation for each in order_fast(candidates, now)]
 
 
 def _ascend(

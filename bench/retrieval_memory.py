@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench.capture import ingest_file, process_all
 from bench.retrieval_items import KnownItem, MaskedHistory
@@ -16,7 +16,7 @@ from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
 from lightfast_pipelines.search.conditions import Conditions
 from lightfast_pipelines.search.ranked import Ranking
 from lightfast_pipelines.search.ranking import FEATURES, Candidate, features_of
-from lightfast_pipelines.search.results import PathName, SearchFilters
+from lightfast_pipelines.search.results import Mode, PathName, SearchFilters
 from lightfast_pipelines.search.search import rank
 from lightfast_pipelines.search.vector_path import nearest
 from lightfast_pipelines.store.database import Connection, Database
@@ -139,7 +139,7 @@ class Memory:
         self.conn.rollback()
         return bool(row and row[0])
 
-    def rank(self, question: str, mode: Any = "fast") -> Ranking:
+    def rank(self, question: str, mode: Mode = "balanced") -> Ranking:
         try:
             return rank(
                 self.conn,

@@ -35,6 +35,7 @@ BENCHMARKS = (
     Benchmark("capture", quick=("--rounds", "1")),
     Benchmark("growth", quick=("--sizes", "10000", "60000", "--deliveries", "1500")),
     Benchmark("queries", quick=("--observations", "100000", "--rounds", "5")),
+    Benchmark("retrieval_speed", quick=("--questions", "40")),
     Benchmark("idle", quick=("--minutes", "5")),
     Benchmark("sizes"),
     Benchmark("latency", quick=("--seconds", "60")),

@@ -130,9 +130,11 @@ def fuse(
 
 
 def order_fast(candidates: Mapping[int, Candidate], now: datetime) -> list[Candidate]:
-    """By fused rank; significance, age and what is preferred shift it a little."""
-    for candidate in candidates.values():
-        candidate.final = candidate.fused * (
+    """By fused rank and the best one in the cluster; significance, age and names shift it a little."""
+    every = list(candidates.values())
+    clusters = _best_of_cluster(every, [each.fused for each in every])
+    for candidate, cluster in zip(every, clusters, strict=True):
+        candidate.final = (candidate.fused + search_weights.CLUSTER * cluster) * (
             1
             + search_weights.SIGNIFICANCE * candidate.significance / 100
             - search_weights.AGE * _age(candidate, now)
@@ -175,13 +177,20 @@ def confidence(ordered: Sequence[Candidate], *, is_named: bool) -> float:
 
 
 def confidence_features(ordered: Sequence[Candidate]) -> tuple[float, ...]:
-    """What tells an answer from the best of nothing: words covered, and closeness."""
+    """What tells an answer from the best of nothing: how much of the question the first hits cover and how
+    close they are, the best of them, three of them, both in one of them, and the very first."""
     top = ordered[:DEPTH_OF_CONFIDENCE]
     if not top:
-        return (0.0,) * 4
+        return (0.0,) * 7
+    close_to = [each.similarity if each.similarities else _UNKNOWN_SIMILARITY for each in top]
     covered = sorted((each.coverage for each in top), reverse=True)[:3]
-    close = sorted(
-        (each.similarity if each.similarities else _UNKNOWN_SIMILARITY for each in top),
-        reverse=True,
-    )[:3]
-    return (covered[0], sum(covered) / len(covered), close[0], sum(close) / len(close))
+    close = sorted(close_to, reverse=True)[:3]
+    return (
+        covered[0],
+        sum(covered) / len(covered),
+        close[0],
+        sum(close) / len(close),
+        max(each.coverage * near for each, near in zip(top, close_to, strict=True)),
+        top[0].coverage,
+        close_to[0],
+    )

@@ -15,7 +15,9 @@ from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.linked_resources import Workspace
 from lightfast_pipelines.store.things import things_named
 
-_CAPITALISED = re.compile(r"(?<![\w.@/])[A-Z][^\W\d_]+(?![\w@/])")
+_CAPITALISED = re.compile(r"[A-Z][^\W\d_]+")
+_AROUND = ".,;:!?()[]\"'"
+_MOST_WORDS_OF_NAMES = 60
 # A short name may mean several things: as many are followed.
 _MOST_MEANT = 5
 
@@ -153,24 +155,35 @@ def _by_keys(conn: Connection, workspace: int, keys: Sequence[str]) -> dict[str,
 
 def _people(conn: Connection, org_id: str, understood: Understood) -> list[MeantPerson]:
     """Those whose login follows an `@`, and those whose whole name or first name is in the text."""
+    words = [word.strip(_AROUND) for word in understood.words.removesuffix("'s").split()]
+    words = [word.removesuffix("'s").removesuffix("\u2019s") for word in words][
+        :_MOST_WORDS_OF_NAMES
+    ]
+    whole = [
+        " ".join(words[start : start + length])
+        for length in (2, 3)
+        for start in range(len(words) - length + 1)
+    ]
     rows: list[tuple[Any, ...]] = conn.execute(
         """
-        SELECT a.id, a.display_name, array_agg(i.id ORDER BY i.id)
-        FROM lightfast.actors a JOIN lightfast.actor_identities i ON i.actor_id = a.id
-        WHERE a.org_id = %(org)s AND i.org_id = %(org)s AND (
-          (a.display_name LIKE '%% %%'
-           AND position(' ' || lower(a.display_name) || ' ' IN %(words)s) > 0)
-          OR (a.display_name LIKE '%% %%' AND a.kind <> 'bot'
-              AND split_part(a.display_name, ' ', 1) = ANY(%(first_names)s))
-          OR a.id IN (
+        SELECT a.id, a.display_name, ARRAY(
+          SELECT i.id FROM lightfast.actor_identities i
+          WHERE i.actor_id = a.id AND i.org_id = %(org)s ORDER BY i.id)
+        FROM lightfast.actors a
+        WHERE a.org_id = %(org)s AND (
+          a.display_name = ANY(%(whole)s)
+          OR (a.kind <> 'bot' AND cardinality(%(first)s::text[]) > 0
+              AND a.display_name LIKE '%% %%' AND split_part(a.display_name, ' ', 1) = ANY(%(first)s))
+          OR (cardinality(%(logins)s::text[]) > 0 AND a.id IN (
             SELECT actor_id FROM lightfast.actor_identities
-            WHERE org_id = %(org)s AND lower(source_username) = ANY(%(logins)s)))
-        GROUP BY 1, 2 ORDER BY 1 LIMIT 10
+            WHERE org_id = %(org)s AND lower(source_username) = ANY(%(logins)s))))
+        ORDER BY 1 LIMIT 10
         """,
         {
             "org": org_id,
-            "words": f" {understood.words.lower().replace(chr(39) + 's ', ' ').rstrip('?.!')} ",
-            "first_names": _CAPITALISED.findall(understood.words),
+            # As it is written, and as names are: `ada kern`.
+            "whole": [*whole, *(each.title() for each in whole)],
+            "first": [word for word in words if _CAPITALISED.fullmatch(word)],
             "logins": [login.lower() for login in understood.logins],
         },
     ).fetchall()

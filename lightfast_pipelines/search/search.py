@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
@@ -33,7 +33,7 @@ from lightfast_pipelines.search.results import (
     SearchFilters,
     SearchResults,
 )
-from lightfast_pipelines.search.text_path import WordSearch
+from lightfast_pipelines.search.text_path import TextMatch, WordSearch
 from lightfast_pipelines.search.understanding import Understood, understand
 from lightfast_pipelines.search.vector_path import nearest, similarities
 from lightfast_pipelines.store.database import Connection
@@ -48,9 +48,9 @@ _VOTES = 20
 BUDGETS: dict[PathName, int] = {
     "text": 1_000,
     "vectors": 1_000,
-    "entities": 500,
-    "people": 500,
-    "clusters": 500,
+    "entities": 1_000,
+    "people": 1_000,
+    "clusters": 1_000,
 }
 """Milliseconds after which a path is left out. Much more than a path takes: a guard, not a schedule."""
 
@@ -143,14 +143,15 @@ def rank(  # noqa: PLR0913 - what a search consists of
     conditions = _conditions(conn, workspace, filters, understood, meant, before)
     run = _Paths(conn, budgets)
     words: list[WordSearch] = []
+    matches: dict[int, TextMatch] = {}
     vector: list[Any] = []
 
     def by_words() -> dict[int, float]:
         counts = before.counts if before else None
         asked = WordSearch(conn, conditions, understood.words, counts)
-        found = asked.find(_OF_EACH_PATH)
+        matches.update(asked.find(_OF_EACH_PATH))
         words.append(asked)
-        return {observation: match.score for observation, match in found.items()}
+        return {observation: match.score for observation, match in matches.items()}
 
     def by_vectors() -> dict[int, float]:
         made = embedder.embed([understood.words])[0]
@@ -169,9 +170,18 @@ def rank(  # noqa: PLR0913 - what a search consists of
     votes = _votes(run.found)
     if votes:
         run("clusters", lambda: of_clusters(conn, conditions, votes, _OF_EACH_PATH))
+    run.limit(_MOST_MILLISECONDS)
     candidates = gather(run.found)
-    # Of a path that was late or failed, nothing more is asked.
-    _describe(conn, candidates, words, vector, embedder.name, understood, meant)
+    # The fast mode knows only what the paths said; of one that was late or failed, nothing more is asked.
+    if mode == "balanced" and words:
+        matches.update(words[0].match([each for each in candidates if each not in matches]))
+    _note_words(candidates, matches)
+    if mode == "balanced" and vector and candidates:
+        _note_views(candidates, similarities(conn, vector[0], embedder.name, list(candidates)))
+    else:
+        near = run.found.get("vectors", {})
+        _note_views(candidates, {each: {"text": near[each]} for each in near})
+    _describe(conn, candidates, understood, meant)
     fuse(candidates)
     ordered = (order_fast if mode == "fast" else order_balanced)(candidates, now)
     return Ranking(
@@ -226,6 +236,7 @@ class _Paths:
         self._conn = conn
         self._budgets = budgets
         self.found: dict[PathName, dict[int, float]] = {}
+        self._limit = 0
         self._reports: dict[PathName, PathReport] = {}
 
     def __call__(self, path: PathName, find: Callable[[], dict[int, float]]) -> None:
@@ -233,13 +244,10 @@ class _Paths:
         status: PathStatus = "nothing"
         detail: str | None = None
         found: dict[int, float] = {}
+        self.limit(self._budgets[path])
         try:
             with self._conn.transaction():
-                self._conn.execute(
-                    f"SET LOCAL statement_timeout = {int(self._budgets[path])}".encode()
-                )
                 found = find()
-                self._conn.execute(f"SET LOCAL statement_timeout = {_MOST_MILLISECONDS}")
             status = "found" if found else "nothing"
         except psycopg.errors.QueryCanceled:
             status, detail = "late", f"not done within {self._budgets[path]} ms"
@@ -259,6 +267,12 @@ class _Paths:
             detail=detail,
         )
 
+    def limit(self, milliseconds: int) -> None:
+        """Ends a statement after this time; set only if it changes, as each setting is a round trip."""
+        if milliseconds != self._limit:
+            self._conn.execute(f"SET LOCAL statement_timeout = {int(milliseconds)}".encode())
+            self._limit = milliseconds
+
     def all_reports(self) -> list[PathReport]:
         return [
             self._reports.get(path) or PathReport(path=path, status="not asked") for path in PATHS
@@ -273,24 +287,26 @@ def _votes(found: Mapping[PathName, Mapping[int, float]]) -> dict[int, float]:
     return {each.observation: each.fused for each in best[:_VOTES] if each.fused > 0}
 
 
+def _note_words(candidates: Mapping[int, Candidate], matches: Mapping[int, TextMatch]) -> None:
+    for observation, match in matches.items():
+        candidates[observation].text_score = match.score
+        candidates[observation].coverage = match.coverage
+
+
+def _note_views(
+    candidates: Mapping[int, Candidate], views: Mapping[int, Mapping[str, float]]
+) -> None:
+    for observation, similarity in views.items():
+        candidates[observation].similarities = similarity
+
+
 def _describe(
     conn: Connection,
     candidates: Mapping[int, Candidate],
-    words: Sequence[WordSearch],
-    vector: Sequence[Any],
-    model: str,
     understood: Understood,
     meant: Meant,
 ) -> None:
     """What all candidates are known by, whichever path found them."""
-    ids = list(candidates)
-    if words:
-        for observation, match in words[0].match(ids).items():
-            candidates[observation].text_score = match.score
-            candidates[observation].coverage = match.coverage
-    if vector and ids:
-        for observation, views in similarities(conn, vector[0], model, ids).items():
-            candidates[observation].similarities = views
     things = {entity.key for entity in meant.entities}
     named = {identity for person in meant.people for identity in person.identities}
     rows = conn.execute(
@@ -301,7 +317,7 @@ def _describe(
         LEFT JOIN lightfast.cluster_members m ON m.observation_id = f.id
         WHERE f.id = ANY(%s)
         """,
-        (ids,),
+        (list(candidates),),
     )
     for observation, significance, occurred_at, cluster, *rest in rows:
         source, source_type, subject, *people = rest

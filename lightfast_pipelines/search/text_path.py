@@ -24,7 +24,7 @@ _MOST_WEIGHED = 16
 # Observations that are weighed: each costs a microsecond a word.
 _MOST_CANDIDATES = 1_500
 # Up to so many, observations with a word are counted; the planner's estimate is good enough beyond.
-_COUNTED = 20_000
+_COUNTED = 5_000
 _SHORTEST_PREFIX = 4
 # Weights of letters D to A: words of the content, and of the title.
 _FIELDS = "{0.6,0.6,0.6,1.0}"
