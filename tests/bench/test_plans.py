@@ -6,6 +6,9 @@ rows are counted, not time.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
 from bench.grown_rows import TABLES
@@ -68,3 +71,42 @@ def test_a_question_costs_as_much_on_a_history_four_times_as_long(
         assert not after.scanned() & HISTORY, told
         assert after.pages <= 1.5 * before.pages + SOME_PAGES, told
         assert after.most_rows() <= 1.5 * before.most_rows() + SOME_ROWS, told
+
+
+def _loops(plan: dict[str, Any], kinds: set[str]) -> Iterator[int]:
+    if plan["Node Type"] in kinds:
+        yield plan["Actual Loops"]
+    for child in plan.get("Plans", ()):
+        yield from _loops(child, kinds)
+
+
+@pytest.mark.parametrize(
+    ("query", "kinds"),
+    [
+        (
+            """
+            SELECT i.name, e.title FROM incidents i
+            JOIN errors e ON e.workspace_id = i.workspace_id AND e.key = i.error
+            """,
+            {"Append"},
+        ),
+        (
+            """
+            SELECT f.path, count(*) FROM release_commits c
+            JOIN file_changes f ON f.workspace_id = c.workspace_id AND f.commit = c.commit
+            WHERE c.release = (SELECT max(key) FROM releases) GROUP BY 1
+            """,
+            {"ProjectSet"},
+        ),
+    ],
+    ids=["incidents and errors", "releases and files"],
+)
+def test_joined_views_are_each_read_once(
+    query: str, kinds: set[str], grown_databases: dict[str, GrownDatabase]
+) -> None:
+    with grown_databases["large"].database.connect("analyst", autocommit=True) as conn:
+        found = conn.execute(f"EXPLAIN (ANALYZE, FORMAT json) {query}".encode()).fetchone()
+    assert found is not None
+    loops = list(_loops(found[0][0]["Plan"], kinds))
+    assert loops
+    assert max(loops) == 1

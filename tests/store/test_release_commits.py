@@ -73,8 +73,10 @@ def test_a_window_of_released_at_finds_the_commits_of_its_releases_alone(conn: C
     """
     assert rows(conn, asked) == [("v2", "b" * 40)]
     # A walk through parents for each release would cost more with every one.
-    plan = "\n".join(line for (line,) in rows(conn, f"EXPLAIN (ANALYZE, TIMING off) {asked}"))
-    assert re.findall(r"commits_of_release .*loops=(\d+)", plan) == ["1"], plan
+    plan = "\n".join(
+        line for (line,) in rows(conn, f"EXPLAIN (ANALYZE, BUFFERS off, TIMING off) {asked}")
+    )
+    assert re.findall(r"ProjectSet .*\n.* rows=([\d.]+) loops=(\d+)", plan) == [("1.00", "1")], plan
 
 
 def test_the_release_before_is_found_by_index(conn: Connection) -> None:

@@ -76,7 +76,7 @@ entities = Table(
         "ix_entities_errors",
         "first_seen_at",
         "workspace_id",
-        postgresql_where=text("key >= 'sentry:issue:' and key < 'sentry:issue;' and not is_stub"),
+        postgresql_where=text("key like 'sentry:issue:%' and not is_stub"),
     ),
     # Counted by kind and age.
     Index("ix_entities_stubs", "key", "first_seen_at", postgresql_where=text("is_stub")),

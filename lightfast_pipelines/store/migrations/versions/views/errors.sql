@@ -67,5 +67,5 @@ LEFT JOIN lightfast.actor_identities assigning
   ON assigning.org_id = w.org_id AND assigning.source = 'sentry'
   AND assigning.source_id = substr(assigned.state_value, length('user:sentry:') + 1)
 LEFT JOIN lightfast.actors assignee ON assignee.id = assigning.actor_id
-WHERE e.key >= 'sentry:issue:' AND e.key < 'sentry:issue;' AND e.category = 'issue' AND NOT e.is_stub
+WHERE e.key LIKE 'sentry:issue:%' AND NOT e.is_stub
   AND existence.state_value IS DISTINCT FROM 'deleted';

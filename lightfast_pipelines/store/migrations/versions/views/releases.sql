@@ -43,5 +43,5 @@ LEFT JOIN lightfast.temporal_states status
 LEFT JOIN lightfast.observation_facts f ON f.id = status.related_observation_id
 LEFT JOIN lightfast.actor_identities writing ON writing.id = f.author_identity_id
 LEFT JOIN lightfast.actors writer ON writer.id = writing.actor_id
-WHERE e.key >= 'github:release:' AND e.key < 'github:release;' AND e.category = 'release' AND NOT e.is_stub
+WHERE e.key LIKE 'github:release:%' AND NOT e.is_stub
   AND existence.state_value IS DISTINCT FROM 'deleted';
