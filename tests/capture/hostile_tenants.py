@@ -234,8 +234,10 @@ def _connect(
     return installations
 
 
-# Columns that differ between two databases without meaning anything.
+# Columns that differ between two databases without meaning anything: times, serial ids, how often a look
+# was asked for.
 _VOLATILE = {
+    "asked",
     "captured_at",
     "connected_at",
     "created_at",
@@ -244,6 +246,7 @@ _VOLATILE = {
     "processed_at",
     "queued_at",
     "updated_at",
+    "words",
     "own_secret_after",
 }
 _OF_WORKSPACE = "(SELECT id FROM lightfast.workspaces WHERE org_id = 'acme')"
