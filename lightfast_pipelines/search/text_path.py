@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC
 from itertools import combinations
 from typing import Any
 
@@ -25,6 +26,10 @@ _MOST_WEIGHED = 16
 _MOST_CANDIDATES = 1_500
 # Up to so many, observations with a word are counted; the planner's estimate is good enough beyond.
 _COUNTED = 5_000
+# Frequent words whose pairs are looked for.
+_MOST_COMMON = 5
+# What has only frequent words is looked for in so many months, then in more.
+_MONTHS = (1, 6, 24)
 _SHORTEST_PREFIX = 4
 # Weights of letters D to A: words of the content, and of the title.
 _FIELDS = "{0.6,0.6,0.6,1.0}"
@@ -76,13 +81,62 @@ class WordSearch:
         """What a text would have that holds all of them, also those that no observation has."""
 
     def find(self, limit: int) -> dict[int, TextMatch]:
-        """The observations that fit best, the best first."""
-        if not self.known:
-            return {}
-        condition = " & ".join([self._candidates(), *self._conditions.marks()])
-        return self._weigh(
-            sql.SQL("w.words @@ {query}::tsquery").format(query=sql.Literal(condition)), limit
+        """The observations that fit best, the best first.
+
+        All that have a rare word are weighed. What has only frequent words has at least two of them, and
+        of these the latest are weighed, as far as there is room.
+        """
+        rare: list[str] = []
+        room = _MOST_CANDIDATES
+        for word in self.known:
+            if word.count > room:
+                break
+            rare.append(word.lexeme)
+            room -= word.count
+        found = self._having(" | ".join(rare), limit, _MOST_CANDIDATES) if rare else {}
+        common = [word.lexeme for word in self.known[len(rare) : len(rare) + _MOST_COMMON]]
+        if common and (room or not rare):
+            pairs = [f"({one} & {other})" for one, other in combinations(common, 2)] or common
+            for months in self._recent(self.known[len(rare)].count):
+                more = self._having(" | ".join(pairs), limit, max(room, limit), months)
+                if len(more) >= limit:
+                    break
+            found = {**found, **more}
+        best = sorted(found.items(), key=lambda item: (-item[1].score, -item[0]))
+        return dict(best[:limit])
+
+    def _having(
+        self, words: str, limit: int, most: int, months: Sequence[str] = ()
+    ) -> dict[int, TextMatch]:
+        """The best of at most `most` observations that meet this query of words."""
+        groups = [f"({words})", *self._conditions.marks()]
+        if months:
+            groups.append("(" + " | ".join(months) + ")")
+        condition = sql.SQL("w.words @@ {query}::tsquery").format(
+            query=sql.Literal(" & ".join(groups))
         )
+        return self._weigh(condition, limit, most)
+
+    def _recent(self, count: int) -> list[list[str]]:
+        """Marks of the latest months to try, a few at first; one try without any where all are few."""
+        if count <= _COUNTED:
+            return [[]]
+        row = self._conn.execute(
+            """
+            SELECT occurred_at FROM lightfast.observation_facts
+            WHERE workspace_id = %s ORDER BY workspace_id DESC, occurred_at DESC LIMIT 1
+            """,
+            (self._conditions.workspace,),
+        ).fetchone()
+        if row is None:
+            return [[]]
+        latest = row[0].astimezone(UTC)
+        last = latest.year * 12 + latest.month - 1
+        marks = [
+            lexeme_of(self._conditions.workspace, f"@{month // 12:04}-{month % 12 + 1:02}")
+            for month in range(last, last - max(_MONTHS), -1)
+        ]
+        return [*(marks[:count] for count in _MONTHS), []]
 
     def match(self, observations: Sequence[int]) -> dict[int, TextMatch]:
         """How well these observations fit, which other paths found."""
@@ -91,9 +145,10 @@ class WordSearch:
         return self._weigh(
             sql.SQL("w.observation_id = ANY({ids})").format(ids=sql.Literal(list(observations))),
             len(observations),
+            len(observations),
         )
 
-    def _weigh(self, condition: sql.Composed, limit: int) -> dict[int, TextMatch]:
+    def _weigh(self, condition: sql.Composed, limit: int, most: int) -> dict[int, TextMatch]:
         ranks = [
             sql.SQL("{idf} * ts_rank({fields}, c.words, {word}::tsquery)").format(
                 idf=sql.Literal(word.idf),
@@ -124,7 +179,7 @@ class WordSearch:
             """
         ).format(
             condition=condition,
-            most=sql.Literal(_MOST_CANDIDATES),
+            most=sql.Literal(most),
             ranks=sql.SQL(" + ").join(ranks),
             held=sql.SQL(" + ").join(held),
             a=sql.Literal(1 - _B),
@@ -141,21 +196,6 @@ class WordSearch:
             observation: TextMatch(float(score), float(idf) / self.idf_of_all)
             for observation, score, idf in rows
         }
-
-    def _candidates(self) -> str:
-        """A query that about as many observations meet as can be weighed."""
-        rare: list[str] = []
-        room = _MOST_CANDIDATES
-        for word in self.known:
-            if word.count > room:
-                break
-            rare.append(word.lexeme)
-            room -= word.count
-        common = [word.lexeme for word in self.known[len(rare) : len(rare) + 5]]
-        if not rare:
-            return " & ".join(common[:3]) if len(common) > 1 else common[0]
-        pairs = [f"({one} & {other})" for one, other in combinations(common, 2)]
-        return "(" + " | ".join([*rare, *pairs]) + ")"
 
     def _count(self, lexemes: Sequence[str]) -> dict[str, int]:
         """How many observations have each word; the entry of the empty word is all of them."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from lightfast_pipelines.search import text_path
+from lightfast_pipelines.search.conditions import Conditions
 from lightfast_pipelines.search.cursor import CursorError
 from lightfast_pipelines.search.resolving import UnknownPersonError
 from lightfast_pipelines.search.results import SearchFilters, SearchResults
@@ -155,3 +157,41 @@ def test_a_cursor_of_another_question_is_refused(conn: Connection) -> None:
 
     with pytest.raises(CursorError, match="another question"):
         _search(conn, workspace, "door", cursor=cursor)
+
+
+def test_a_rare_word_is_not_crowded_out_by_frequent_ones(
+    conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = workspace_with(conn)
+    monkeypatch.setattr(text_path, "_MOST_CANDIDATES", 5)
+    for number in range(1, 13):
+        _open(conn, number, f"Fix tests of module {number}")
+    _open(conn, 13, "Replace the greeting")
+
+    titles = _titles(_search(conn, workspace, "fix tests greeting"))
+    assert "[PR Opened] Replace the greeting" in titles
+
+
+def test_of_what_has_only_frequent_words_the_latest_is_weighed(
+    conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = workspace_with(conn)
+    for month in range(1, 13):
+        payload = github.pull_request(
+            number=month,
+            title=f"Fix tests {month}",
+            body="",
+            created_at=f"2023-{month:02}-01T10:00:00Z",
+        )
+        receive(conn, [delivery("pull_request", payload)])
+    capture_all(conn)
+    monkeypatch.setattr(text_path, "_MOST_CANDIDATES", 2)
+    monkeypatch.setattr(text_path, "_COUNTED", 3)
+    conditions = Conditions(workspace.id, until=1_000_000)
+    conn.execute("SET LOCAL max_parallel_workers_per_gather = 0")
+
+    [latest] = text_path.WordSearch(conn, conditions, "fix tests").find(1)
+    row = conn.execute(
+        "SELECT title FROM lightfast.observation_facts WHERE id = %s", (latest,)
+    ).fetchone()
+    assert row == ("[PR Opened] Fix tests 12",)
