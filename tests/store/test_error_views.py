@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Any
 
+from lightfast_pipelines.cli.values import values_of
 from lightfast_pipelines.store.database import Connection
 from lightfast_pipelines.store.deliveries import Delivery
+from lightfast_pipelines.store.tables import view_metadata
 from tests.capture.deliveries import delivery, rows
 from tests.capture.provider_deliveries import linked
 from tests.providers.github import payloads as github
@@ -76,6 +78,24 @@ def test_an_error_without_its_issues_events_is_described_by_the_first_of_its_own
         conn,
         "SELECT short_id, error_type, level, status, is_open, events FROM lightfast.errors",
     ) == [(None, "TypeError", "error", "unresolved", True, 1)]
+
+
+def test_an_error_that_was_merged_into_another_says_so(conn: Connection) -> None:
+    captured(
+        conn,
+        [
+            of_sentry("issue", sentry.issue("created")),
+            of_sentry("issue", sentry.issue("created", issue_id="4700")),
+            of_sentry("issue", sentry.merged("4700"), 5),
+        ],
+    )
+    found = rows(conn, "SELECT key, status, is_open FROM lightfast.errors ORDER BY key")
+    assert found == [
+        ("sentry:issue:42:4700", "merged", False),
+        ("sentry:issue:42:4711", "unresolved", True),
+    ]
+    status = view_metadata.tables["lightfast.errors"].columns["status"]
+    assert {status for _, status, _ in found} <= set(values_of(status, {}) or ())
 
 
 def broken_and_mended() -> list[Delivery]:

@@ -128,7 +128,11 @@ errors = view(
     maybe("culprit", Text, "Where it happens, in Sentry's words."),
     maybe("project", Text, "Sentry's project."),
     of_values("level", "How bad it is, in Sentry's words.", _LEVELS, nullable=True),
-    of_values("status", "How it is now.", ("archived", "ignored", "resolved", "unresolved")),
+    of_values(
+        "status",
+        "How it is now. `merged`: into another error, which goes on.",
+        ("archived", "ignored", "merged", "resolved", "unresolved"),
+    ),
     column("is_open", Boolean, "Whether it is unresolved."),
     *person("assignee", "Who is to look after it."),
     column("first_seen_at", TIME, "When it first happened, as far as is known."),
