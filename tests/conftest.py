@@ -132,6 +132,25 @@ def database(new_database: Callable[[], Database]) -> Database:
     return new_database()
 
 
+@pytest.fixture(scope="session")
+def story_database(postgres: Lease) -> Iterator[Database]:
+    """A database with the demo's story, captured and consolidated; no test may change it."""
+    from bench.capture import process_all
+    from tests.demo.test_story import play
+
+    name = "test_story"
+    with Database(lease=postgres).connect("migrator", autocommit=True) as owner:
+        owner.execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
+    database = Database(lease=postgres, name=name)
+    with database.connect("pipeline") as conn:
+        play(conn)
+        conn.commit()
+    process_all(database)
+    yield database
+    with psycopg.connect(postgres.url("postgres", "postgres"), autocommit=True) as superuser:
+        superuser.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture
 def conn(database: Database) -> Iterator[Connection]:
     """A connection with the pipeline's rights on a fresh database."""

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from typer.testing import CliRunner, Result
 
 from lightfast_pipelines import settings as settings_module
 from lightfast_pipelines.cli import app
-from lightfast_pipelines.demo.story import ORG, PROVIDERS, as_lines, tell
-from lightfast_pipelines.embedded_postgres import Lease
+from lightfast_pipelines.demo.story import tell
 from lightfast_pipelines.store.database import Database
 
 STORY = tell(date(2026, 5, 20))
@@ -49,41 +47,6 @@ def lightfast(
     settings_module.settings.cache_clear()
     yield Lightfast(database)
     settings_module.settings.cache_clear()
-
-
-def _run(*words: str) -> None:
-    result = CliRunner().invoke(app, words)
-    assert result.exit_code == 0, (words, result.output, result.exception)
-
-
-@pytest.fixture(scope="session")
-def story_database(postgres: Lease, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    """A database with the whole story, processed; no test may change it."""
-    name, folder = "test_story_of_commands", tmp_path_factory.mktemp("story")
-    with Database(lease=postgres).connect("migrator", autocommit=True) as conn:
-        conn.execute(f"CREATE DATABASE {name} TEMPLATE lightfast_template")
-    database = Database(lease=postgres, name=name)
-    # Webhooks come in the order in which they are sent, behind what comes from files.
-    scenes = [
-        replace(scene, door="file")
-        for door in ("file", "webhook")
-        for scene in STORY.scenes
-        if scene.door == door and scene.trick is None
-    ]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LIGHTFAST_DATABASE_URL", database.url("migrator"))
-        patch.setenv("LIGHTFAST_HOME", str(folder / "home"))
-        settings_module.settings.cache_clear()
-        _run("workspace", "add", STORY.workspace, "--org", ORG)
-        for provider in PROVIDERS:
-            path = folder / f"{provider}.jsonl"
-            path.write_bytes(as_lines(scenes, provider))
-            _run("ingest", "--workspace", STORY.workspace, "--provider", provider, str(path))
-        _run("process")
-    settings_module.settings.cache_clear()
-    yield database
-    with psycopg.connect(postgres.url("postgres", "postgres"), autocommit=True) as superuser:
-        superuser.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 @pytest.fixture

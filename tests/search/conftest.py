@@ -1,4 +1,4 @@
-"""Searches: the demo's story, processed once, and hand-written deliveries on a fresh database."""
+"""Searches: of the demo's story, and of hand-written deliveries in a fresh database."""
 
 from __future__ import annotations
 
@@ -6,17 +6,13 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-import psycopg
 import pytest
 
-from bench.capture import process_all
-from lightfast_pipelines.embedded_postgres import Lease
 from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
 from lightfast_pipelines.search.results import SearchResults
 from lightfast_pipelines.search.search import search
 from lightfast_pipelines.store.database import Connection, Database
 from lightfast_pipelines.store.linked_resources import Workspace, find_workspace
-from tests.demo.test_story import play
 
 WORKSPACE = "demo-2026-05-20"
 AFTER_THE_STORY = datetime(2026, 5, 20, 23, tzinfo=UTC)
@@ -32,22 +28,6 @@ def asked(conn: Connection, workspace: Workspace) -> Search:
         return search(conn, workspace, query, **options)
 
     return ask
-
-
-@pytest.fixture(scope="module")
-def story_database(postgres: Lease) -> Iterator[Database]:
-    """A database with the demo's story, captured and consolidated; no test may change it."""
-    name = "story_to_search"
-    with Database(lease=postgres).connect("migrator", autocommit=True) as owner:
-        owner.execute(f"CREATE DATABASE {name} TEMPLATE lightfast_template")
-    database = Database(lease=postgres, name=name)
-    with database.connect("pipeline") as conn:
-        play(conn)
-        conn.commit()
-    process_all(database)
-    yield database
-    with psycopg.connect(postgres.url("postgres", "postgres"), autocommit=True) as superuser:
-        superuser.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
