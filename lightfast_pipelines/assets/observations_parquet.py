@@ -1,6 +1,6 @@
 """The analysts' views as Parquet files, where a setting names a folder for them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -58,10 +58,12 @@ def observations_parquet(
         raise dg.Failure(str(error)) from error
     context.log.info("%d of %d files written.", len(report.written), len(report.files))
     give_own_timestamps(context)
+    of_days = _by_day(report.files)
     if takes_all:
-        _show_other_days(context, report.files, days)
+        _show_other_days(context, of_days, days)
     for day in days:
-        context.add_asset_metadata(_metadata(report.files, day), partition_key=day.isoformat())
+        metadata = _metadata(of_days.get(day, ()))
+        context.add_asset_metadata(metadata, partition_key=day.isoformat())
     yield dg.MaterializeResult(
         asset_key=ASSET, metadata={"files_written_of_run": len(report.written)}
     )
@@ -78,22 +80,32 @@ def _bounds(days: Sequence[date]) -> "Bounds":
     )
 
 
+def _by_day(files: Iterable["ExportedFile"]) -> Mapping[date, Sequence["ExportedFile"]]:
+    """The files of each day, without those of views that have no days."""
+    of_days: dict[date, list[ExportedFile]] = {}
+    for file in files:
+        if file.day is not None:
+            of_days.setdefault(file.day, []).append(file)
+    return of_days
+
+
 def _show_other_days(
-    context: dg.AssetExecutionContext, files: Sequence["ExportedFile"], days: Sequence[date]
+    context: dg.AssetExecutionContext,
+    of_days: Mapping[date, Sequence["ExportedFile"]],
+    days: Sequence[date],
 ) -> None:
     """An event for each other day that was written."""
-    written = sorted({file.day for file in files if file.was_written and file.day} - {*days})
-    for day in written:
-        if DAILY.has_partition_key(day.isoformat()):
-            metadata = _metadata(files, day)
+    for day in sorted(of_days.keys() - {*days}):
+        was_written = any(file.was_written for file in of_days[day])
+        if was_written and DAILY.has_partition_key(day.isoformat()):
+            metadata = _metadata(of_days[day])
             context.log_event(
                 dg.AssetMaterialization(ASSET, partition=day.isoformat(), metadata=metadata)
             )
 
 
-def _metadata(files: Sequence["ExportedFile"], day: date) -> dict[str, Any]:
+def _metadata(of_day: Sequence["ExportedFile"]) -> dict[str, Any]:
     """The day's files: no row of them is shown, as not everybody who sees Dagster may read the memory."""
-    of_day = [file for file in files if file.day == day]
     return {
         "dagster/partition_row_count": sum(f.rows for f in of_day if f.view == "observations"),
         "rows": sum(file.rows for file in of_day),
