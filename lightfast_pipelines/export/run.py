@@ -20,8 +20,8 @@ from lightfast_pipelines.export.folder import (
     SCHEMAS,
     claim,
     opened_folder,
+    put_in_place,
     read_json,
-    sync,
     workspace_folder,
     write_json,
     write_text,
@@ -247,8 +247,7 @@ def _describe(folder: Path, manifest: dict[str, Any], now: datetime) -> None:
         path = folder / SCHEMAS / f"{view.name}.parquet"
         temporary = path.with_suffix(".tmp")
         parquet.write_table(arrow_schema(view).empty_table(), temporary)
-        sync(temporary)
-        temporary.replace(path)
+        put_in_place(temporary, path)
     with_rows = _views_with_files(folder, views)
     text = views_sql(folder, views.values(), with_rows, _views_with_former_columns(folder, views))
     write_text(folder / "views.sql", text)
