@@ -1,6 +1,6 @@
 """Runs a statement and makes data frames of its answer: one, or one after another.
 
-Types of columns are in `column_types.py`, the statements in `asking.py`.
+Types of columns are in `column_types.py`, the statements in `selection.py`.
 """
 
 from __future__ import annotations
