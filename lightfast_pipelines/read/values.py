@@ -81,16 +81,13 @@ LISTS: Mapping[str, Callable[[], Sequence[str]]] = {
 }
 _OF_TABLES = {
     **{
-        (table, "source"): "providers"
+        (table, column): values
         for table in ("observations", "remembered", "observation_facts")
-    },
-    **{
-        (table, "source_type"): "types"
-        for table in ("observations", "remembered", "observation_facts")
-    },
-    **{
-        (table, "category"): "categories"
-        for table in ("observations", "remembered", "observation_facts")
+        for column, values in (
+            ("source", "providers"),
+            ("source_type", "types"),
+            ("category", "categories"),
+        )
     },
     ("entities", "category"): "kinds",
     ("temporal_states", "entity_type"): "kinds",
