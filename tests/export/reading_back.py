@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import psycopg
 
-from lightfast_pipelines.export.reading import UNDATED, Bounds
+from lightfast_pipelines.export.reading import Bounds
 from lightfast_pipelines.export.run import ExportReport, Selection, export
 from lightfast_pipelines.export.schemas import ExportedView, exported_views
 from lightfast_pipelines.store.database import Connection, Database
@@ -119,6 +119,3 @@ def stamps(folder: Path) -> dict[str, int]:
 def as_owner(database: Database, statement: str, *parameters: object) -> None:
     with psycopg.connect(database.url("migrator"), autocommit=True) as conn:
         conn.execute(statement.encode(), parameters)
-
-
-__all__ = ["NOW", "UNDATED", "VIEWS"]
