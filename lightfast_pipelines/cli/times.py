@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from calendar import monthrange
 from datetime import UTC, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
+
+from lightfast_pipelines.domain.calendar_dates import WEEKDAYS, months_later
 
 UNDERSTOOD = (
     "write 2026-05-01, '2026-05-01 10:00' or 2026-05-01T10:00:00Z (UTC, unless +02:00 or a zone such "
     "as Europe/Berlin follows), 90d for 90 days ago (also 45min, 12h, 2w, 6mo, 1y), yesterday, or "
     "'last tuesday'"
 )
-
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 _PART = re.compile(r"(\d+)\s*([a-z]+)\s*")
 _MONTH = re.compile(r"\d{4}-\d{2}")
@@ -81,10 +80,7 @@ def _moved(moment: datetime, count: int, unit: str) -> datetime:
         return moment + count * _SPANS[unit]
     if unit not in _MONTHS:
         raise ValueError(unit)
-    months = moment.year * 12 + moment.month - 1 + count * _MONTHS[unit]
-    year, month = divmod(months, 12)
-    last = monthrange(year, month + 1)[1]
-    return moment.replace(year=year, month=month + 1, day=min(moment.day, last))
+    return months_later(moment, count * _MONTHS[unit])
 
 
 def _calendar(text: str) -> datetime:

@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 
-_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+from lightfast_pipelines.domain.calendar_dates import WEEKDAYS, months_later
+
 _MONTHS = (
     *("january", "february", "march", "april", "may", "june", "july", "august", "september"),
     *("october", "november", "december"),
 )
-_DAY = "|".join(_DAYS)
+_DAY = "|".join(WEEKDAYS)
 _MONTH = "|".join([*_MONTHS, *(f"{month[:3]}\\.?" for month in _MONTHS)])
 # What stands for a time by itself, then what does only after a word such as `in`.
 _CERTAIN = (
@@ -114,7 +115,7 @@ def _days_named(found: dict[str, str], today: date) -> tuple[date, date]:
         return first, first + day
     if "iso_month" in found:
         first = date.fromisoformat(f"{found['iso_month']}-01")
-        return first, _month_later(first, 1)
+        return first, months_later(first, 1)
     if "near" in found:
         first = today - day * (found["near"] == "yesterday")
         return first, first + day
@@ -122,7 +123,7 @@ def _days_named(found: dict[str, str], today: date) -> tuple[date, date]:
         return _calendar_unit(found["which"], found["unit"], today)
     if "last_day" in found or "day" in found:
         name = found.get("last_day") or found["day"]
-        back = (today.weekday() - _DAYS.index(name)) % 7
+        back = (today.weekday() - WEEKDAYS.index(name)) % 7
         first = today - day * (back or (7 if "last_day" in found else 0))
         return first, first + day
     if "last_month" in found or "month" in found:
@@ -143,7 +144,7 @@ def _month(found: dict[str, str], today: date) -> tuple[date, date]:
         first = date(today.year, number, 1)
         if first > today or ("last_month" in found and number == today.month):
             first = date(today.year - 1, number, 1)
-    return first, _month_later(first, 1)
+    return first, months_later(first, 1)
 
 
 def _calendar_unit(which: str, unit: str, today: date) -> tuple[date, date]:
@@ -154,22 +155,13 @@ def _calendar_unit(which: str, unit: str, today: date) -> tuple[date, date]:
         return first, first + timedelta(days=step)
     months = {"month": 1, "quarter": 3, "year": 12}[unit]
     begun = date(today.year, (today.month - 1) // months * months + 1, 1)
-    first = begun if which == "this" else _month_later(begun, -months)
-    return first, _month_later(first, months)
-
-
-def _month_later(day: date, months: int) -> date:
-    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-    return date(year, month + 1, 1)
+    first = begun if which == "this" else months_later(begun, -months)
+    return first, months_later(first, months)
 
 
 def _moved(now: datetime, zone: tzinfo, count: int, unit: str) -> datetime:
     if unit in {"month", "year"}:
-        local = now.astimezone(zone)
-        months = count * (12 if unit == "year" else 1)
-        first = _month_later(local.date(), months)
-        last = (_month_later(first, 1) - timedelta(days=1)).day
-        return datetime.combine(first.replace(day=min(local.day, last)), local.timetz())
+        return months_later(now.astimezone(zone), count * (12 if unit == "year" else 1))
     return now + timedelta(**{f"{unit}s": count})
 
 
