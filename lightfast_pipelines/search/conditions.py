@@ -86,16 +86,24 @@ class Conditions:
         return f"{self.workspace}:@{name}"
 
     def _months(self) -> Iterator[str]:
-        """The months of the time asked for; none if they are too many to be of use."""
-        if self.since is None:
+        """The months of the time asked for; none if it is open or they are too many to be of use."""
+        if self.since is None or self.before is None:
             return
-        first, last = self.since.astimezone(UTC), (self.before or datetime.max.replace(tzinfo=UTC))
-        last = last.astimezone(UTC) if self.before else last
-        count = (last.year - first.year) * 12 + last.month - first.month + 1
-        if not 0 < count <= _MOST_MONTHS:
-            return
-        for month in range(first.month - 1, first.month - 1 + count):
-            yield f"{first.year + month // 12:04}-{month % 12 + 1:02}"
+        first, last = month_number(self.since), month_number(self.before)
+        if 0 < last - first + 1 <= _MOST_MONTHS:
+            for month in range(first, last + 1):
+                yield name_of_month(month)
+
+
+def month_number(moment: datetime) -> int:
+    """Counts the months of UTC, so that the next month is one more."""
+    moment = moment.astimezone(UTC)
+    return moment.year * 12 + moment.month - 1
+
+
+def name_of_month(number: int) -> str:
+    """The month as the index marks it: 2026-05."""
+    return f"{number // 12:04}-{number % 12 + 1:02}"
 
 
 def lexeme_of(workspace: int, word: str) -> str:

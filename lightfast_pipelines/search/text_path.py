@@ -9,13 +9,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC
 from itertools import combinations
 from typing import Any
 
 from psycopg import sql
 
-from lightfast_pipelines.search.conditions import ALLOWED, Conditions, lexeme_of
+from lightfast_pipelines.search.conditions import (
+    ALLOWED,
+    Conditions,
+    lexeme_of,
+    month_number,
+    name_of_month,
+)
 from lightfast_pipelines.store.database import Connection
 
 # Words of a question that are looked at: the first ones of a long text say what it is about.
@@ -130,10 +135,9 @@ class WordSearch:
         ).fetchone()
         if row is None:
             return [[]]
-        latest = row[0].astimezone(UTC)
-        last = latest.year * 12 + latest.month - 1
+        last = month_number(row[0])
         marks = [
-            lexeme_of(self._conditions.workspace, f"@{month // 12:04}-{month % 12 + 1:02}")
+            lexeme_of(self._conditions.workspace, f"@{name_of_month(month)}")
             for month in range(last, last - max(_MONTHS), -1)
         ]
         return [*(marks[:count] for count in _MONTHS), []]
