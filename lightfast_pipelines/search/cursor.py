@@ -45,7 +45,7 @@ def fingerprint(*parts: object) -> str:
 
 def read_cursor(text: str, question: str) -> Cursor:
     """Raises CursorError for a text that is no cursor, or one of another question."""
-    wrong = "this is not a cursor of a search: take `next_cursor` as it is, or leave it out for the first page"
+    wrong = "this is not a cursor of a search: pass `next_cursor` unchanged, or leave it out for the first page"
     try:
         packed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
         inflate = zlib.decompressobj()
@@ -64,6 +64,6 @@ def read_cursor(text: str, question: str) -> Cursor:
         raise CursorError(wrong)
     if cursor.question != question:
         raise CursorError(
-            "the cursor is of another question, mode or filter: leave it out for the first page"
+            "the cursor belongs to another question, mode or filter: leave it out for the first page"
         )
     return cursor

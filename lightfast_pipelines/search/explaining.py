@@ -72,28 +72,28 @@ def _best_start(text: str, wanted: set[str], phrases: Sequence[str]) -> int:
 
 def reason_of(candidate: Candidate, row: Mapping[str, Any], ranking: Ranking) -> str:
     """One sentence on what brought the hit here."""
-    parts = list(_parts(candidate, row, ranking))
-    if len(parts) > 1:
-        parts = [
-            ", ".join(parts[:-1]) + f", and {parts[-1]}" if len(parts) > 2 else " and ".join(parts)
-        ]
-    return f"It {parts[0]}." if parts else "It is close to the question in several ways."
+    clauses = list(_clauses(candidate, row, ranking))
+    if not clauses:
+        return "It is close to the question in several ways."
+    *first, last = clauses
+    sentence = f"{', '.join(first)}, and {last}" if first else last
+    return f"{sentence[0].upper()}{sentence[1:]}."
 
 
-def _parts(candidate: Candidate, row: Mapping[str, Any], ranking: Ranking) -> Iterator[str]:
+def _clauses(candidate: Candidate, row: Mapping[str, Any], ranking: Ranking) -> Iterator[str]:
     things = [entity.key for entity in ranking.meant.entities]
     if "entities" in candidate.ranks:
         if row["subject_key"] in things:
-            yield f"is about {row['subject_key']}"
+            yield f"it is about {row['subject_key']}"
         else:
-            yield "mentions " + " or ".join(things[:3])
+            yield "it mentions " + " or ".join(things[:3])
     if candidate.is_by_named:
         names = dict.fromkeys(person.name for person in ranking.meant.people)
-        yield f"is work of {' or '.join(names)}"
+        yield f"it is the work of {' or '.join(names)}"
     if candidate.coverage >= 0.005:
-        yield f"has {candidate.coverage:.0%} of the question's words by weight"
+        yield f"it has {candidate.coverage:.0%} of the question's words (weighted by rarity)"
     if "vectors" in candidate.ranks and candidate.similarities:
         view, similarity = max(candidate.similarities.items(), key=lambda item: item[1])
-        yield f"is close in meaning by its {view} ({similarity:.2f})"
+        yield f"its {view} is close in meaning ({similarity:.2f})"
     if set(candidate.ranks) == {"clusters"}:
-        yield "belongs to the same piece of work as hits that fit"
+        yield "it belongs to the same piece of work as other hits that fit"
