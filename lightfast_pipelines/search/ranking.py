@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from lightfast_pipelines.domain import search_weights
-from lightfast_pipelines.search.results import PATHS, PathName
+from lightfast_pipelines.search.results import PathName
 
 RECIPROCAL_CONSTANT = 30
 DEPTH_OF_CONFIDENCE = 10
@@ -117,14 +117,11 @@ def gather(found: Mapping[PathName, Mapping[int, float]]) -> dict[int, Candidate
     return candidates
 
 
-def fuse(
-    candidates: Mapping[int, Candidate], weights: Mapping[PathName, float] | None = None
-) -> None:
+def fuse(candidates: Mapping[int, Candidate]) -> None:
     """Reciprocal rank fusion: what several paths have near their top comes first."""
-    of_paths = weights or {path: search_weights.FUSION[path] for path in PATHS}
     for candidate in candidates.values():
         candidate.fused = sum(
-            of_paths.get(path, 0.0) / (RECIPROCAL_CONSTANT + rank)
+            search_weights.FUSION[path] / (RECIPROCAL_CONSTANT + rank)
             for path, rank in candidate.ranks.items()
         )
 

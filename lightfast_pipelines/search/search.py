@@ -95,20 +95,20 @@ def search(  # noqa: PLR0913 - what a search consists of
         raise QuestionError(f"a page has 1 to {MOST_HITS} hits")
     question = fingerprint(workspace.id, query, filters, mode, str(zone))
     before = read_cursor(cursor, question) if cursor else None
+    moment = before.moment if before else now
     try:
         ranking = rank(
             conn,
             workspace,
             query,
             embedder=embedder,
-            now=before.moment if before else now,
+            now=moment,
             filters=filters,
             mode=mode,
             zone=zone,
             budgets=budgets,
             before=before,
         )
-        moment = before.moment if before else now
         return answer(
             conn,
             workspace,
