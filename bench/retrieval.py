@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from bench.report import Measurement, Report, add_json_option, finish
 from bench.retrieval_invented import INVENTED
 from bench.retrieval_items import MaskedHistory, mask
 from bench.retrieval_learning import (
+    KEPT,
     Learnt,
     fast_order,
     learn,
@@ -46,7 +48,6 @@ _NAMES = ("number", "sha")
 PROJECTS = ("starlette", "ipython")
 _GAIN = 0.05
 _FALSE_ANSWERS = 0.1
-_KEPT = 0.9
 
 
 def main() -> int:
@@ -146,23 +147,13 @@ def judge(
             f"recall@10 {np.mean([recall(each, a.relevant) for each, a in zip(lists, known, strict=True)]):.3f}, "
             f"MRR {np.mean([reciprocal_rank(each, a.relevant) for each, a in zip(lists, known, strict=True)]):.3f}"
         )
-        report.add(
-            Measurement(
-                f"{data}: nDCG@10 {name}",
-                value.value,
-                low=value.low,
-                high=value.high,
-                absolute=others,
-            )
-        )
+        report.add(_figure(f"{data}: nDCG@10 {name}", value, absolute=others))
     for name in ("balanced", "fast"):
         gain = _gain(scores[name], scores["BM25 alone"])
         report.add(
-            Measurement(
+            _figure(
                 f"{data}: {name} above BM25 alone",
-                gain.value,
-                low=gain.low,
-                high=gain.high,
+                gain,
                 reach=_GAIN,
                 at_least=True,
                 absolute=f"{len(known)} known items",
@@ -172,11 +163,9 @@ def judge(
         chosen = np.array([each.kind == kind for each in known])
         gain = _gain(scores["balanced"][chosen], scores["BM25 alone"][chosen])
         report.add(
-            Measurement(
+            _figure(
                 f"{data}: {kind}: above BM25",
-                gain.value,
-                low=gain.low,
-                high=gain.high,
+                gain,
                 absolute=f"{chosen.sum()} items, nDCG@10 {scores['balanced'][chosen].mean():.3f}",
             )
         )
@@ -196,19 +185,12 @@ def _judge_names(report: Report, judged: str, asked: Sequence[Asked], now: datet
         lost = _scores([ranked(each, search_weights.BALANCED) for each in without], without)
         value, gain, added = _mean(ours), _gain(ours, theirs), _gain(ours, lost)
         report.add(
-            Measurement(
+            _figure(
                 f"{judged}: nDCG@10 by {kind}",
-                value.value,
-                low=value.low,
-                high=value.high,
+                value,
                 absolute=f"{len(known)} items, BM25 alone {theirs.mean():.3f}, above it {gain}",
             ),
-            Measurement(
-                f"{judged}: what entities adds by {kind}",
-                added.value,
-                low=added.low,
-                high=added.high,
-            ),
+            _figure(f"{judged}: what entities adds by {kind}", added),
         )
 
 
@@ -226,9 +208,7 @@ def _ablate(
         known = [without_path(each, path, nows[judged]) for each in asked[judged] if each.relevant]
         weights = learn_balanced(mine)
         lost = _gain(whole, _scores([ranked(each, weights) for each in known], known))
-        report.add(
-            Measurement(f"{data}: what {path} adds", lost.value, low=lost.low, high=lost.high)
-        )
+        report.add(_figure(f"{data}: what {path} adds", lost))
 
 
 def _judge_silence(
@@ -242,21 +222,23 @@ def _judge_silence(
     found = likely(
         [each for each in asked if each.relevant.intersection(ranked(each, learnt.balanced))]
     )
+    threshold = float(np.quantile(found, 1 - KEPT))
     for kind in ("other project", "invented"):
         none = likely([each for each in asked if each.kind == kind])
-        threshold = float(np.quantile(found, 1 - _KEPT))
         false = _mean((none >= threshold).astype(float))
         report.add(
-            Measurement(
+            _figure(
                 f"{data}: false answers, {kind}, at 90 % of recall",
-                false.value,
-                low=false.low,
-                high=false.high,
+                false,
                 reach=_FALSE_ANSWERS,
                 absolute=f"{len(none)} questions; at the learnt threshold "
                 f"{np.mean(none >= learnt.threshold):.3f}, recall kept {np.mean(found >= learnt.threshold):.3f}",
             )
         )
+
+
+def _figure(name: str, value: Interval, **more: Any) -> Measurement:
+    return Measurement(name, value.value, low=value.low, high=value.high, **more)
 
 
 def _scores(lists: Sequence[Sequence[int]], known: Sequence[Asked]) -> np.ndarray:

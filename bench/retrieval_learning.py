@@ -39,7 +39,7 @@ _STEPS = (0.2, 0.1)
 _START = {"text": 0.1, "coverage": 0.2, "similarity": 0.2, "cluster": 1.0}
 # A step has to gain so much, or noise of a few questions would move weights.
 _LEAST_GAIN = 0.001
-_KEPT = 0.9
+KEPT = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ def learn_confidence(
     weights = model.coef_[0] / scale
     bias = float(model.intercept_[0] - weights @ mean)
     likely = 1 / (1 + np.exp(-(bias + x @ weights)))
-    threshold = float(np.quantile(likely[y], 1 - _KEPT))
+    threshold = float(np.quantile(likely[y], 1 - KEPT))
     return (bias, tuple(map(float, weights))), threshold
 
 

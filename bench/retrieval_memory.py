@@ -16,7 +16,7 @@ from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
 from lightfast_pipelines.search.conditions import Conditions
 from lightfast_pipelines.search.ranked import Ranking
 from lightfast_pipelines.search.ranking import FEATURES, Candidate, features_of
-from lightfast_pipelines.search.results import Mode, PathName, SearchFilters
+from lightfast_pipelines.search.results import PathName, SearchFilters
 from lightfast_pipelines.search.search import rank
 from lightfast_pipelines.search.vector_path import nearest
 from lightfast_pipelines.store.database import Connection, Database
@@ -41,7 +41,6 @@ class Asked:
     found: dict[PathName, list[int]]
     is_named: bool
     baselines: dict[str, list[int]] = field(default_factory=dict)
-    milliseconds: dict[str, float] = field(default_factory=dict)
 
 
 def fill(database: Database, history: MaskedHistory) -> None:
@@ -139,7 +138,7 @@ class Memory:
         self.conn.rollback()
         return bool(row and row[0])
 
-    def rank(self, question: str, mode: Mode = "balanced") -> Ranking:
+    def rank(self, question: str) -> Ranking:
         try:
             return rank(
                 self.conn,
@@ -148,7 +147,7 @@ class Memory:
                 embedder=self._embedder,
                 now=self.now,
                 filters=SearchFilters(),
-                mode=mode,
+                mode="balanced",
             )
         finally:
             self.conn.rollback()
@@ -168,7 +167,6 @@ class Memory:
             ),
             {path: list(scores) for path, scores in ranking.found.items()},
             ranking.meant.is_named,
-            milliseconds={report.path: report.milliseconds for report in ranking.reports},
         )
         asked.baselines["bm25"] = self._bm25.find(question)
         near = nearest(self.conn, self._all, vector, self._embedder.name, DEPTH)
