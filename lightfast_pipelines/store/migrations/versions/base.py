@@ -28,8 +28,8 @@ depends_on = None
 # may read earlier ones.
 VIEWS = (
     "changes",
-    "current_states",
     "state_intervals",
+    "current_states",
     "items",
     "pull_requests",
     "reviews",

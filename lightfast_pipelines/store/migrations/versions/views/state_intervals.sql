@@ -24,4 +24,5 @@ LEFT JOIN lightfast.actor_identities changing ON changing.id = s.changed_by_iden
 LEFT JOIN lightfast.actors changer ON changer.id = changing.actor_id
 WHERE s.superseded_at IS NULL
   AND (s.valid_to IS NULL OR s.valid_to > s.valid_from)
+  -- All observations about a deleted thing are marked; those of other things may state its state.
   AND NOT (coalesce(f.is_deleted, false) AND f.subject_key = s.entity_id);
