@@ -26,23 +26,21 @@ COMMENT ON FUNCTION lightfast.tag_of(text) IS 'The tag that the key of a release
 
 CREATE FUNCTION lightfast.release_commit(workspace_id bigint, release text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
-  SELECT split_part(found.key, ':', 3) FROM (
+  SELECT split_part(coalesce(
     -- Where the tag points at now. Its entity names every commit that it ever pointed at.
-    (SELECT commit.key, 1 AS place
+    (SELECT commit.key
      FROM lightfast.observation_facts f
      JOIN lightfast.relationship_sources s ON s.observation_id = f.id AND s.type = 'contains'
      JOIN lightfast.entities commit ON commit.id = s.object_id AND commit.category = 'commit'
      WHERE f.workspace_id = $1 AND f.subject_key = 'github:tag:' || substr($2, length('github:release:') + 1)
        AND f.source_type IN ('tag.created', 'tag.moved') AND NOT f.is_deleted
-     ORDER BY f.occurred_at DESC, f.source_id DESC LIMIT 1)
-    UNION ALL
-    (SELECT commit.key, 2
+     ORDER BY f.occurred_at DESC, f.source_id DESC LIMIT 1),
+    (SELECT commit.key
      FROM lightfast.observation_facts f
      JOIN lightfast.relationship_sources s ON s.observation_id = f.id AND s.type = 'contains'
      JOIN lightfast.entities commit ON commit.id = s.object_id AND commit.category = 'commit'
      WHERE f.workspace_id = $1 AND f.subject_key = $2
-     ORDER BY f.occurred_at DESC, f.source_id DESC LIMIT 1)
-  ) found ORDER BY found.place LIMIT 1
+     ORDER BY f.occurred_at DESC, f.source_id DESC LIMIT 1)), ':', 3)
 $$;
 COMMENT ON FUNCTION lightfast.release_commit(bigint, text) IS
   'Id of the commit that a release (a key) was made of: its tag''s, else the one that the release names; null if neither is known.';
@@ -176,21 +174,10 @@ COMMENT ON FUNCTION lightfast.commits_between(bigint, text, text) IS
 
 CREATE FUNCTION lightfast.release_branch(workspace_id bigint, release text, commit text) RETURNS bigint
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
-  SELECT branch.id FROM (
-    -- The branch that the release names, unless its commit is known to be on another: GitHub writes the
-    -- default branch if the tag existed before.
-    (SELECT target.id, 1 AS place
-     FROM lightfast.entities release
-     JOIN lightfast.relationships r ON r.subject_id = release.id AND r.type = 'on_branch'
-     JOIN lightfast.entities target ON target.id = r.object_id
-     LEFT JOIN lightfast.entities made ON made.workspace_id = $1 AND made.key = 'github:commit:' || $3
-     WHERE release.workspace_id = $1 AND release.key = $2
-     ORDER BY EXISTS (
-       SELECT FROM lightfast.relationships o
-       WHERE o.subject_id = made.id AND o.object_id = target.id AND o.type = 'on_branch') DESC,
-       r.last_seen_at DESC, target.key LIMIT 1)
-    UNION ALL
-    (SELECT other.id, 0
+  -- The branch that the release names, unless its commit is known to be on another: GitHub writes the
+  -- default branch if the tag existed before.
+  SELECT coalesce(
+    (SELECT other.id
      FROM lightfast.entities made
      JOIN lightfast.relationships r ON r.subject_id = made.id AND r.type = 'on_branch'
      JOIN lightfast.entities other ON other.id = r.object_id
@@ -200,8 +187,17 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
          JOIN lightfast.entities release ON release.workspace_id = $1 AND release.key = $2
          JOIN lightfast.relationships t ON t.subject_id = release.id AND t.type = 'on_branch'
          WHERE o.subject_id = made.id AND o.object_id = t.object_id AND o.type = 'on_branch')
-     ORDER BY r.first_seen_at DESC, other.key LIMIT 1)
-  ) branch ORDER BY branch.place LIMIT 1
+     ORDER BY r.first_seen_at DESC, other.key LIMIT 1),
+    (SELECT target.id
+     FROM lightfast.entities release
+     JOIN lightfast.relationships r ON r.subject_id = release.id AND r.type = 'on_branch'
+     JOIN lightfast.entities target ON target.id = r.object_id
+     LEFT JOIN lightfast.entities made ON made.workspace_id = $1 AND made.key = 'github:commit:' || $3
+     WHERE release.workspace_id = $1 AND release.key = $2
+     ORDER BY EXISTS (
+       SELECT FROM lightfast.relationships o
+       WHERE o.subject_id = made.id AND o.object_id = target.id AND o.type = 'on_branch') DESC,
+       r.last_seen_at DESC, target.key LIMIT 1))
 $$;
 COMMENT ON FUNCTION lightfast.release_branch(bigint, text, text) IS
   'The branch (entities.id) that a release (a key) was made on, given the id of its commit or null.';

@@ -14,26 +14,20 @@ COMMENT ON FUNCTION lightfast.pull_request_of(bigint) IS
 
 CREATE FUNCTION lightfast.deployed_pull_request(deployment bigint, commit bigint) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
-  SELECT found.key FROM (
-    (SELECT pull.key, 1 AS place
+  SELECT coalesce(
+    (SELECT pull.key
      FROM lightfast.relationships r JOIN lightfast.entities pull ON pull.id = r.subject_id
      WHERE r.object_id = $2 AND r.type = 'merges_as' AND pull.category = 'pull_request'
        AND NOT pull.is_stub
-     ORDER BY pull.first_seen_at, pull.key LIMIT 1)
-    UNION ALL
+     ORDER BY pull.first_seen_at, pull.key LIMIT 1),
     -- A preview names the pull request that it is of.
-    (SELECT pull.key, 2
+    (SELECT pull.key
      FROM lightfast.relationships r JOIN lightfast.entities pull ON pull.id = r.object_id
      WHERE r.subject_id = $1 AND r.type = 'references' AND pull.category = 'pull_request'
        AND NOT pull.is_stub
-     ORDER BY pull.first_seen_at, pull.key LIMIT 1)
-    UNION ALL
-    (SELECT pull.key, 3
-     FROM lightfast.relationships r JOIN lightfast.entities pull ON pull.id = r.subject_id
-     WHERE r.object_id = $2 AND r.type = 'contains' AND pull.category = 'pull_request'
-       AND NOT pull.is_stub
-     ORDER BY pull.first_seen_at, pull.key LIMIT 1)
-  ) found ORDER BY found.place LIMIT 1
+     ORDER BY pull.first_seen_at, pull.key LIMIT 1),
+    -- None is merged as the commit, so this is the first that contains it.
+    lightfast.pull_request_of($2))
 $$;
 COMMENT ON FUNCTION lightfast.deployed_pull_request(bigint, bigint) IS
   'Key of the pull request behind a deployment and its commit (entities.id): merged as the commit, named by the deployment, or containing the commit.';
