@@ -10,9 +10,7 @@ SELECT
        AND r.org_id = w.org_id),
     f.metadata->>'repoFullName'
   ) AS repository,
-  coalesce(
-    f.metadata->>'tagName', substr(e.key, length('github:release:' || split_part(e.key, ':', 3)) + 2)
-  ) AS version,
+  coalesce(f.metadata->>'tagName', lightfast.tag_of(e.key)) AS version,
   e.value AS name,
   status.state_value AS status,
   -- A prerelease that is released later keeps its status: its latest event says what it is.
