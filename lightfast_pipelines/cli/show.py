@@ -10,7 +10,7 @@ from lightfast_pipelines.cli.console import print_json
 from lightfast_pipelines.cli.opening import command_connection
 from lightfast_pipelines.cli.options import AsJson
 from lightfast_pipelines.cli.shown_person import find_persons, person_as_json, print_persons
-from lightfast_pipelines.cli.shown_thing import print_thing, thing_as_json
+from lightfast_pipelines.cli.shown_thing import MOST, print_thing, thing_as_json
 from lightfast_pipelines.cli.things import (
     MaybeWorkspace,
     NamedKey,
@@ -22,7 +22,6 @@ from lightfast_pipelines.cli.things import (
 
 _SHOWN = 10
 _SHOWN_AS_JSON = 200
-_MOST = 1_000
 
 
 def show_thing(
@@ -34,7 +33,7 @@ def show_thing(
             "--limit",
             "-n",
             min=1,
-            max=_MOST,
+            max=MOST,
             help="How many states, observations and edges of each type, the newest of each; default: "
             f"{_SHOWN}, with --json {_SHOWN_AS_JSON}.",
         ),

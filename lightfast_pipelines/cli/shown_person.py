@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lightfast_pipelines.cli.console import on_one_line, say, show
 from lightfast_pipelines.cli.lines import moment_of, print_field, print_lines
 from lightfast_pipelines.cli.persons import persons_meant
-from lightfast_pipelines.cli.wording import told
+from lightfast_pipelines.cli.wording import observations, told
 
 if TYPE_CHECKING:
     from lightfast_pipelines.store.database import Connection
@@ -93,7 +93,7 @@ def _print_person(person: ShownPerson) -> None:
     show(f"{kind} in {details.workspace}")
     print_field("accounts", ", ".join(_account(each.key, each.login) for each in details.accounts))
     if details.last_active_at is not None:
-        count = f"{details.observation_count:,} observation{'s' * (details.observation_count != 1)}"
+        count = observations(details.observation_count)
         zone = f", probably in {details.time_zone}" if details.time_zone else ""
         print_field("active", f"{count}, the last {moment_of(details.last_active_at)}Z{zone}")
     if details.expertise:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lightfast_pipelines.cli.console import on_one_line, show
 from lightfast_pipelines.cli.lines import moment_of, print_field, print_lines
-from lightfast_pipelines.cli.wording import told
+from lightfast_pipelines.cli.wording import observations, told
 
 if TYPE_CHECKING:
     from lightfast_pipelines.store.thing_details import (
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
         ThingDetails,
     )
 
-_MOST = 1_000
+MOST = 1_000
+"""Of each list no more can be shown: `store/thing_details.py` reads no more."""
 _MOST_PEOPLE = 6
 # Edges that say little come last.
 _WEAK = ("on_branch", "mentions", "co_occurs")
@@ -84,7 +85,7 @@ def _print_header(details: ThingDetails) -> None:
         )
         return
     for cluster in details.clusters:
-        count = _observations(cluster.observation_count)
+        count = observations(cluster.observation_count)
         print_field("cluster", f"{cluster.label} ({cluster.status}, {count})")
         if cluster.summary:
             print_field("", cluster.summary)
@@ -94,11 +95,7 @@ def _seen(details: ThingDetails) -> str:
     header = details.header
     first, last = moment_of(header.first_seen_at), moment_of(header.last_seen_at)
     when = f"{first}Z" if first == last else f"{first}Z to {last}Z"
-    return f"{when}, in {_observations(header.mentions)}"
-
-
-def _observations(count: int) -> str:
-    return "1 observation" if count == 1 else f"{count:,} observations"
+    return f"{when}, in {observations(header.mentions)}"
 
 
 def _people(participants: Sequence[Participant], category: str) -> str:
@@ -162,12 +159,12 @@ def _print_edges(edges: Sequence[Edges], command: str) -> None:
             status = f" ({neighbour.status})" if neighbour.status else ""
             rows.append((edge, kind, f"{name}{status}"))
         if (more := each.total - len(each.neighbours)) > 0:
-            least = "at least " if each.total >= _MOST else ""
+            least = "at least " if each.total >= MOST else ""
             rows.append((edge, "", f"and {least}{more:,} more"))
             hidden = max(hidden, each.total)
     print_lines(("EDGE", "KIND", "NAME"), rows)
     if hidden:
-        show(f"all: {command} --limit {min(hidden, _MOST)}")
+        show(f"all: {command} --limit {min(hidden, MOST)}")
 
 
 def _print_latest(details: ThingDetails) -> None:
@@ -186,4 +183,4 @@ def _print_latest(details: ThingDetails) -> None:
 
 def _say_more(more: int, command: str, most: int) -> None:
     if more > 0:
-        show(f"and {more:,} more: {command} --limit {min(more + most, _MOST)}")
+        show(f"and {more:,} more: {command} --limit {min(more + most, MOST)}")

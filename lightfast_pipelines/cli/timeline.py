@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lightfast_pipelines.cli.console import on_one_line, print_json, print_table, say, show
-from lightfast_pipelines.cli.lines import fitted
+from lightfast_pipelines.cli.lines import fitted, terminal_width
 from lightfast_pipelines.cli.opening import command_connection
 from lightfast_pipelines.cli.options import AsJson
 from lightfast_pipelines.cli.persons import persons_meant
@@ -201,11 +201,10 @@ def _print_as_json(
 
 
 def _print_events(events: Sequence[Event]) -> None:
-    import shutil
     import sys
 
     if sys.stdout.isatty():
-        for line in lines_by_day(events, shutil.get_terminal_size().columns, datetime.astimezone):
+        for line in lines_by_day(events, terminal_width(), datetime.astimezone):
             show(line)
         return
     columns = ("TIME", "WHO", "TYPE", "TITLE", "KEY", "SIGNIFICANCE", "OBSERVATION")

@@ -12,6 +12,11 @@ _COMMIT = "github:commit:"
 _TITLE = re.compile(r"\[(?P<what>[^\]]{1,60})\]\s*(?P<text>.*)", re.DOTALL)
 
 
+def observations(count: int) -> str:
+    """`1 observation`, `1,200 observations`."""
+    return "1 observation" if count == 1 else f"{count:,} observations"
+
+
 def told(title: str, kind: str, key: str, name: str | None) -> tuple[str, str]:
     """(what happened, to what) of an observation with this title, type and subject.
 
