@@ -76,15 +76,11 @@ def names_in(text: str, repository: TextScope, key: str) -> list[Name]:
     names = [Name(Fit.REFERENCE, each) for each in _referred(number, repository)]
     full_name = repository.repository_name.lower()
     page = _PAGE.fullmatch(text)
-    of_page = page is not None and (
-        page["host"].lower().removeprefix("www."),
-        page["repository"].lower(),
-    )
-    if of_page == (repository.host, full_name) and page is not None:
-        tag, branch, is_repository = page["tag"] or page["ref"], page["ref"], not page["path"]
-        is_repository = is_repository and tag is None
+    if page is not None and _is_page_of(page, repository.host, full_name):
+        tag, branch = page["tag"] or page["ref"], page["ref"]
+        is_repository = tag is None and not page["path"]
     else:
-        tag = branch = None if _ADDRESS.match(text) else text
+        tag = branch = None if is_address(text) else text
         is_repository = text.lower() == full_name
         if text.lower() == full_name.rpartition("/")[2]:
             names.append(Name(Fit.NAME, key))
@@ -107,9 +103,15 @@ def is_address(text: str) -> bool:
     return _ADDRESS.match(text) is not None
 
 
+def _is_page_of(page: re.Match[str], host: str, full_name: str) -> bool:
+    """Whether an address that _PAGE matches is in the repository with this name, in lower case."""
+    of_page = page["host"].lower().removeprefix("www."), page["repository"].lower()
+    return of_page == (host, full_name)
+
+
 def _referred(text: str, scope: TextScope | None) -> Iterator[str]:
     """The keys and aliases of the references that the text consists of."""
-    is_link = _ADDRESS.match(text) is not None and not any(map(str.isspace, text))
+    is_link = is_address(text) and not any(map(str.isspace, text))
     references: Sequence[tuple[int, int, Thing | None]] = [
         *((each.start, each.end, each.thing) for each in find_references(text, scope)),
         *((each.start, each.end, each.thing) for each in find_candidates(text)),
