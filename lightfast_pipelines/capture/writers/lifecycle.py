@@ -203,7 +203,9 @@ def _settle_installation(
         if change in _INSTALLATION_STATUS:
             status = _INSTALLATION_STATUS[change]
             status_reason = None if status == "active" else reason
-    was = _status_before(conn, "installations", "external_id", provider, identifier)
+    has_returned = status == "active" and _was_away(
+        conn, "installations", "external_id", provider, identifier
+    )
     conn.execute(
         """
         UPDATE lightfast.installations SET status = %(status)s, status_reason = %(status_reason)s,
@@ -220,18 +222,20 @@ def _settle_installation(
             "id": identifier,
         },
     )
-    if was is not None and was != "active" and status == "active":
+    if has_returned:
         queue_returned(conn, provider, identifier)
 
 
-def _status_before(
-    conn: Connection, table: str, column: str, provider: str, identifier: str
-) -> str | None:
+def _was_away(conn: Connection, table: str, column: str, provider: str, identifier: str) -> bool:
+    """Whether it has a row, and was not active until now."""
     row = conn.execute(
-        f"SELECT status FROM lightfast.{table} WHERE provider = %s AND {column} = %s",
+        f"""
+        SELECT 1 FROM lightfast.{table}
+        WHERE provider = %s AND {column} = %s AND status <> 'active'
+        """,
         (provider, identifier),
     ).fetchone()
-    return None if row is None else str(row[0])
+    return row is not None
 
 
 def _settle_resource(
@@ -264,7 +268,9 @@ def _settle_resource(
         meta |= {name: entry for name, entry in value.items() if name not in _NO_META}
     status, status_reason = _status(stated)
     _hand_over(conn, provider, identifier, stated, new_owners)
-    was = _status_before(conn, "resources", "provider_resource_id", provider, identifier)
+    has_returned = status == "active" and _was_away(
+        conn, "resources", "provider_resource_id", provider, identifier
+    )
     conn.execute(
         """
         UPDATE lightfast.resources SET status = %(status)s, status_reason = %(status_reason)s,
@@ -281,7 +287,7 @@ def _settle_resource(
             "id": identifier,
         },
     )
-    if was is not None and was != "active" and status == "active":
+    if has_returned:
         queue_returned(conn, provider, identifier)
 
 
