@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from lightfast_pipelines.store.database import Connection
 
+# Whether the resource routed the payload of an outcome `o`; `key` is what _keys_like returns.
+_ROUTED = """
+  (o.resource_key LIKE %(key)s
+   OR EXISTS (SELECT FROM unnest(o.routes) AS r (key) WHERE r.key LIKE %(key)s))
+"""
+
 
 def requeue_resource(conn: Connection, provider: str, resource_id: str) -> int:
     """Puts every payload that was routed by this resource back into the queue; returns how many."""
@@ -19,11 +25,10 @@ def requeue_resource(conn: Connection, provider: str, resource_id: str) -> int:
         """
     )
     requeued = conn.execute(
-        """
+        f"""
         WITH concerned AS (
           SELECT raw_payload_id FROM lightfast.outcomes o
-          WHERE o.resource_key LIKE %(key)s
-             OR EXISTS (SELECT FROM unnest(o.routes) AS r (key) WHERE r.key LIKE %(key)s)
+          WHERE {_ROUTED}
           UNION
           SELECT raw_payload_id FROM lightfast.lifecycle_events
           WHERE provider = %(provider)s AND subject_kind = 'resource' AND subject_id = %(id)s
@@ -35,7 +40,7 @@ def requeue_resource(conn: Connection, provider: str, resource_id: str) -> int:
         ON CONFLICT DO NOTHING
         """,
         {
-            "key": f"{_like(provider)}:%:{_like(resource_id)}",
+            "key": _keys_like(provider, resource_id),
             "provider": provider,
             "id": resource_id,
         },
@@ -46,15 +51,15 @@ def requeue_resource(conn: Connection, provider: str, resource_id: str) -> int:
 def has_arrived(conn: Connection, provider: str, resource_id: str) -> bool:
     """Whether any delivery was routed by this id."""
     row = conn.execute(
-        """
-        SELECT EXISTS (
-          SELECT FROM lightfast.outcomes o
-          WHERE o.resource_key LIKE %(key)s
-             OR EXISTS (SELECT FROM unnest(o.routes) AS r (key) WHERE r.key LIKE %(key)s))
-        """,
-        {"key": f"{_like(provider)}:%:{_like(resource_id)}"},
+        f"SELECT EXISTS (SELECT FROM lightfast.outcomes o WHERE {_ROUTED})",
+        {"key": _keys_like(provider, resource_id)},
     ).fetchone()
     return bool(row and row[0])
+
+
+def _keys_like(provider: str, resource_id: str) -> str:
+    """The pattern of the keys of a resource of whatever kind."""
+    return f"{_like(provider)}:%:{_like(resource_id)}"
 
 
 def _like(value: str) -> str:
