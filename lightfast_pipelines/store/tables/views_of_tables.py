@@ -14,8 +14,9 @@ from lightfast_pipelines.store.tables.observations import observations
 from lightfast_pipelines.store.tables.view_columns import maybe, of_values
 
 
-def _repeated(table: Table) -> Iterator[Column[Any]]:
-    for each in table.columns:
+def _repeated(table: Table, *names: str) -> Iterator[Column[Any]]:
+    """These columns of the table, in this order; all of them if none is named."""
+    for each in [table.columns[name] for name in names] or table.columns:
         yield column(each.name, each.type, each.comment or "", nullable=bool(each.nullable))
 
 
@@ -44,11 +45,7 @@ delivery_bodies = Table(
     "delivery_bodies",
     view_metadata,
     *_of_a_delivery(),
-    *sorted(
-        (each for each in _repeated(raw_bodies) if each.name in ("headers", "body")),
-        key=lambda each: each.name,
-        reverse=True,
-    ),
+    *_repeated(raw_bodies, "headers", "body"),
     maybe("body_json", JSONB, "The body as JSON; null if it is not valid jsonb."),
     comment="A delivery with its body. Not readable by the analyst's role.",
 )
