@@ -100,14 +100,14 @@ class Look:
         head = self._repository.head()
         if head is None:
             nothing = Selection("absent", "nothing was pushed to the default branch yet", {}, {})
-            self._finish(queued, nothing, None)
+            self._finish(queued, nothing)
             return
         self._report.commit_sha = head.change.commit_sha
         entries = self._repository.entries(head)
         selection = select(self._repository, head, entries, known.settings)
         if selection.chosen is not None:
             self._bring_up_to_date(head, selection.chosen, known, selection)
-        self._finish(queued, selection, head)
+        self._finish(queued, selection)
 
     def _identify(self) -> None:
         self._repository.identify()
@@ -219,7 +219,7 @@ class Look:
         content = self._repository.content(entry, head.change.commit_sha)
         return None if content is None else chunk_document(entry.path, content)
 
-    def _finish(self, queued: QueuedLook, selection: Selection, head: BranchHead | None) -> None:
+    def _finish(self, queued: QueuedLook, selection: Selection) -> None:
         """Takes away what is gone, says what was found, and takes the look off the queue.
 
         Raises ValueError if a listed file was missing: its last version stays, and so does the row.
@@ -228,7 +228,7 @@ class Look:
         documents.hold_integration(conn, integration)
         if selection.chosen is not None:
             self._report.gone = documents.delete_others(conn, integration, selection.chosen)
-            commit = head.change.commit_sha if head and not self._missing else None
+            commit = None if self._missing else self._report.commit_sha
             documents.note_documents(conn, integration, commit, selection.asked)
             documents.rename_repository(conn, integration, self._name)
         documents.note_config(conn, integration, selection.status, selection.message, self._clock())
