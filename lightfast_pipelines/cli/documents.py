@@ -19,7 +19,6 @@ from lightfast_pipelines.cli.root import Failure
 
 if TYPE_CHECKING:
     from lightfast_pipelines.store.database import Database
-    from lightfast_pipelines.store.linked_resources import Integration
 
 documents_app = typer.Typer(
     help="Documents: Markdown and text files of linked repositories.", no_args_is_help=True
@@ -55,7 +54,9 @@ def sync(
             WordLlamaEmbedder(),
             operator_name(),
         )
-        reports = [report for integration in chosen for report in look_at_all(run, integration.id)]
+        reports = [
+            report for integration_id in chosen for report in look_at_all(run, integration_id)
+        ]
     rows = [report.shown() for report in reports]
     if as_json:
         print_json(rows)
@@ -68,11 +69,10 @@ def sync(
         raise Failure("; ".join(problems))
 
 
-def _asked_for(database: Database, workspace: str, resources: list[str]) -> list[Integration]:
-    """The repositories, each put into the queue. Raises Failure if one cannot be read."""
+def _asked_for(database: Database, workspace: str, resources: list[str]) -> list[int]:
+    """The integrations of the repositories, each put into the queue. Raises Failure if one cannot be read."""
     from lightfast_pipelines.providers.files_contract import discover_files
     from lightfast_pipelines.store.document_queue import queue_integration
-    from lightfast_pipelines.store.linked_resources import list_integrations
     from lightfast_pipelines.store.sources import find_sources
 
     with database.connect() as conn:
@@ -95,8 +95,7 @@ def _asked_for(database: Database, workspace: str, resources: list[str]) -> list
                 raise Failure(f"{source.name}: {source.refused}")
             queue_integration(conn, source.integration_id, "a request")
         conn.commit()
-        ids = {source.integration_id for source in readable}
-        return [each for each in list_integrations(conn, target) if each.id in ids]
+        return [source.integration_id for source in readable]
 
 
 @documents_app.command("list")
