@@ -15,8 +15,7 @@ from lightfast_pipelines.store.database import Connection
 def _due(_context: dg.ScheduleEvaluationContext, conn: Connection) -> Mapping[str, str] | str:
     from lightfast_pipelines.domain.document_chunks import RULE_VERSION
     from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
-    from lightfast_pipelines.store.document_queue import looks_due
-    from lightfast_pipelines.store.documents import queue_outdated
+    from lightfast_pipelines.store.document_queue import looks_due, queue_outdated
 
     queue_outdated(conn, WordLlamaEmbedder.name, RULE_VERSION)
     conn.commit()

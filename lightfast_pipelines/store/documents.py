@@ -283,27 +283,3 @@ def rename_repository(conn: Connection, integration_id: int, name: str) -> None:
         """,
         {"name": name, "id": integration_id},
     )
-
-
-def queue_outdated(conn: Connection, model: str, rule_version: int) -> int:
-    """Queues the integrations that have documents of another model or older rules; returns how many.
-
-    A look does not touch documents whose configuration is invalid: that of its next push makes them again.
-    """
-    queued = conn.execute(
-        """
-        INSERT INTO lightfast.document_queue (integration_id, workspace_id, reason)
-        SELECT i.id, i.workspace_id, 'another model or newer rules'
-        FROM lightfast.integrations i
-        -- Ranges of an index, so that what is current is not read.
-        WHERE i.id IN (
-            SELECT d.integration_id FROM lightfast.documents d
-            WHERE d.model < %(model)s OR d.model > %(model)s
-               OR (d.model = %(model)s AND d.rule_version < %(rules)s))
-          AND i.config_status <> 'invalid'
-        ORDER BY i.id
-        ON CONFLICT (integration_id) DO NOTHING
-        """,
-        {"model": model, "rules": rule_version},
-    )
-    return queued.rowcount

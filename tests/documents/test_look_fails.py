@@ -9,6 +9,7 @@ from lightfast_pipelines.embedding.wordllama_embedder import WordLlamaEmbedder
 from lightfast_pipelines.inbox.requeue import rebuild
 from lightfast_pipelines.inbox.workspace_removal import remove_workspace
 from lightfast_pipelines.store import documents as stored_documents
+from lightfast_pipelines.store.document_queue import queue_outdated
 from lightfast_pipelines.store.linked_resources import find_integration, set_active, set_sync_config
 from lightfast_pipelines.store.locks import job_lock
 from tests.capture.deliveries import capture_all
@@ -248,11 +249,11 @@ def test_documents_of_an_older_rule_or_another_model_are_made_again(shop: Librar
     with shop.database.connect("pipeline") as conn:
         for change in ("rule_version = 0", "model = 'another'"):
             conn.execute(f"UPDATE lightfast.documents SET {change} WHERE path = 'docs/a.md'")
-            assert stored_documents.queue_outdated(conn, WordLlamaEmbedder.name, 1) == 1
-            assert stored_documents.queue_outdated(conn, WordLlamaEmbedder.name, 1) == 0
+            assert queue_outdated(conn, WordLlamaEmbedder.name, 1) == 1
+            assert queue_outdated(conn, WordLlamaEmbedder.name, 1) == 0
             conn.commit()
             assert shop.look().fetched == 1
-            assert stored_documents.queue_outdated(conn, WordLlamaEmbedder.name, 1) == 0
+            assert queue_outdated(conn, WordLlamaEmbedder.name, 1) == 0
             conn.commit()
 
 
@@ -265,7 +266,7 @@ def test_outdated_documents_of_an_invalid_configuration_are_not_looked_at_again_
     shop.look()
     with shop.database.connect("pipeline") as conn:
         conn.execute("UPDATE lightfast.documents SET rule_version = 0")
-        assert stored_documents.queue_outdated(conn, WordLlamaEmbedder.name, 1) == 0
+        assert queue_outdated(conn, WordLlamaEmbedder.name, 1) == 0
         conn.commit()
     shop.push({"lightfast.yml": CONFIG})
     assert shop.look().fetched == 2
