@@ -64,7 +64,7 @@ def sync(
         print_table([name.upper() for name in rows[0]], [list(row.values()) for row in rows])
     problems = [f"{report.source}: {report.error}" for report in reports if report.error]
     if len(reports) < len(chosen):
-        problems.append("some were not looked at: another process looks at them at this moment")
+        problems.append("some were not looked at: another process looks at them now")
     if problems:
         raise Failure("; ".join(problems))
 

@@ -220,7 +220,7 @@ def documents(
     ] = None,
     exclude: Annotated[
         list[str] | None,
-        typer.Option("--exclude", help="Files among them that are none; may be repeated."),
+        typer.Option("--exclude", help="Files among them that are not documents; may be repeated."),
     ] = None,
     default: Annotated[
         bool, typer.Option("--default", help="Let lightfast.yml in the repository name them.")

@@ -220,7 +220,7 @@ class Look:
         return None if content is None else chunk_document(entry.path, content)
 
     def _finish(self, queued: QueuedLook, selection: Selection) -> None:
-        """Takes away what is gone, says what was found, and takes the look off the queue.
+        """Deletes what is gone, records what was found, and takes the look off the queue.
 
         Raises ValueError if a listed file was missing: its last version stays, and so does the row.
         """

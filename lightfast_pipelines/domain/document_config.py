@@ -1,6 +1,6 @@
 """Reads the patterns of documents from `lightfast.yml` or from an integration's settings.
 
-Whoever may push writes the file, so nothing is built from it but texts: a tag or a repeated name is a
+Whoever may push writes the file, so only texts are built from it: a tag or a repeated name is a
 mistake, an alias stands for the list that it names, and secrets are masked in messages.
 """
 
@@ -15,7 +15,7 @@ from lightfast_pipelines.domain.document_patterns import DocumentPatterns
 from lightfast_pipelines.domain.secrets.masking import mask_text
 
 CONFIG_FILES = ("lightfast.yml", "lightfast.yaml")
-"""Where a repository names its documents; the first that is there counts."""
+"""Where a repository names its documents; the first that exists counts."""
 MOST_BYTES = 32_768
 _MOST_PATTERNS, _LONGEST_PATTERN = 100, 200
 _KNOWN = ("version", "include", "exclude")

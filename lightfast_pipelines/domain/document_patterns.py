@@ -1,8 +1,8 @@
 """Which paths of a repository patterns name, as in `.gitignore`.
 
 `fnmatch` compares one name of a path, and this module the names of a whole path. A pattern comes from
-anybody who may push, and a single expression of a whole pattern (as `pathspec` makes it) takes a time that
-grows with the power of its stars.
+anybody who may push, and a single regular expression for a whole pattern (as `pathspec` makes it) takes time
+that is exponential in the number of its stars.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ _ASK = """
 """
 _BEHIND = "5 minutes"
 """How long after a push a provider may answer with an older head."""
-# Where nobody would take the row: an integration that is paused, removed or wants nothing.
+# Nobody would take the row of an integration that is paused, was removed or wants nothing by itself.
 _IS_WANTED = "i.is_active AND i.sync_config -> 'autoSync' IS DISTINCT FROM 'false'::jsonb"
 _CAN_BE_READ = """
   t.id IS NOT NULL AND t.status <> 'refused' AND n.status NOT IN ('error', 'revoked')
@@ -109,7 +109,7 @@ def queue_integration(conn: Connection, integration_id: int, reason: str) -> Non
 def queue_outdated(conn: Connection, model: str, rule_version: int) -> int:
     """Queues the integrations that have documents of another model or older rules; returns how many.
 
-    A look does not touch documents whose configuration is invalid: that of its next push makes them again.
+    A look does not touch documents whose configuration is invalid: the look after the next push makes them again.
     """
     queued = conn.execute(
         """

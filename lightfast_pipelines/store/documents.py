@@ -211,7 +211,7 @@ def write_document(
 def date_document(
     conn: Connection, integration_id: int, repository: str, document: DocumentRow
 ) -> None:
-    """Brings what dates an unchanged content up to date: the commit that the branch has it from now."""
+    """Updates the commit that dates a document whose content is unchanged."""
     conn.execute(
         """
         UPDATE lightfast.documents SET repository = %s, url = %s, commit_sha = %s, commit_key = %s,
