@@ -123,7 +123,6 @@ def ambiguous(text: str, found: Sequence[NamedThing]) -> Failure:
 def _listed(workspaces: Sequence[Workspace]) -> str:
     slugs = [each.slug for each in workspaces]
     names = [
-        each.slug if slugs.count(each.slug) == 1 else f"{each.org_id}/{each.slug}"
-        for each in workspaces[:10]
+        each.slug if slugs.count(each.slug) == 1 else each.full_name for each in workspaces[:10]
     ]
     return " or ".join(names) + (" ..." if len(workspaces) > 10 else "")

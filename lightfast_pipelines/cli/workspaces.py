@@ -122,7 +122,7 @@ def remove(
         doomed = workspace_named(conn, workspace)
         conn.rollback()
         if not yes:
-            _confirm(f"{doomed.org_id}/{doomed.slug}", deliveries)
+            _confirm(doomed.full_name, deliveries)
         held.enter_context(hold_stages(conn, say))
         done = remove_workspace(conn, doomed, deliveries=deliveries, actor=operator_name())
         conn.commit()

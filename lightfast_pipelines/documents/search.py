@@ -39,7 +39,7 @@ def documents_near(
     """The parts whose meaning is nearest to the question's, the nearest first."""
     rows = conn.execute(
         "SELECT * FROM lightfast.documents_near(%s, %s, %s::halfvec, %s)",
-        (_named(workspace), embedder.name, literal(embedder.embed([question])[0]), most),
+        (workspace.full_name, embedder.name, literal(embedder.embed([question])[0]), most),
     )
     return [FoundPart(*row) for row in rows]
 
@@ -49,10 +49,6 @@ def documents_with(
 ) -> list[FoundPart]:
     """The parts that hold these words, the best first."""
     rows = conn.execute(
-        "SELECT * FROM lightfast.documents_with(%s, %s, %s)", (_named(workspace), words, most)
+        "SELECT * FROM lightfast.documents_with(%s, %s, %s)", (workspace.full_name, words, most)
     )
     return [FoundPart(*row) for row in rows]
-
-
-def _named(workspace: Workspace) -> str:
-    return f"{workspace.org_id}/{workspace.slug}"

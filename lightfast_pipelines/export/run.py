@@ -117,7 +117,7 @@ def export(
             workspaces = selection.of_workspaces(conn)
             report = ExportReport()
             files = [
-                WorkspaceFiles.of(folder / workspace_folder(w.org_id, w.slug), _full_name(w))
+                WorkspaceFiles.of(folder / workspace_folder(w.org_id, w.slug), w.full_name)
                 for w in workspaces
             ]
             contents = _contents(conn, views, workspaces, files, selection.bounds)
@@ -183,10 +183,6 @@ def _identity(conn: Connection) -> str:
     return str(row[0]) if row else ""
 
 
-def _full_name(workspace: Workspace) -> str:
-    return f"{workspace.org_id}/{workspace.slug}"
-
-
 def _contents(
     conn: Connection,
     views: Sequence[ExportedView],
@@ -227,7 +223,7 @@ def _report(
 
 def _delete_others(folder: Path, workspaces: Sequence[Workspace]) -> list[str]:
     """Deletes the files of workspaces that were removed from the database, and returns their names."""
-    there = {_full_name(workspace) for workspace in workspaces}
+    there = {workspace.full_name for workspace in workspaces}
     deleted = []
     for path in sorted(folder.glob(f"*/*/{MANIFEST}")):
         name = str(read_json(path).get("workspace", ""))

@@ -84,7 +84,7 @@ def remove_workspace(
         f"workspace {workspace.slug} was removed with {observations} observations"
         f" and {removed} deliveries",
         org_id=workspace.org_id,
-        subject=f"workspace {workspace.org_id}/{workspace.slug}",
+        subject=f"workspace {workspace.full_name}",
         detail={"observations": observations, "deliveries": removed, "kept": kept},
     )
     return Removed(observations, links, removed, kept, last)

@@ -35,6 +35,11 @@ class Workspace:
     slug: str
     name: str
 
+    @property
+    def full_name(self) -> str:
+        """No other workspace has it; `find_workspace` and SQL's `workspace_named` take it."""
+        return f"{self.org_id}/{self.slug}"
+
 
 @dataclass(frozen=True, slots=True)
 class LinkReport:
@@ -114,9 +119,7 @@ def find_workspace(conn: Connection, name: str) -> Workspace:
     if len(rows) == 1:
         return Workspace(*rows[0])
     if not rows:
-        workspaces = ", ".join(
-            f"{each.org_id}/{each.slug}" for each in list_workspaces(conn)[:_SHOWN_WORKSPACES]
-        )
+        workspaces = ", ".join(each.full_name for each in list_workspaces(conn)[:_SHOWN_WORKSPACES])
         raise LinkRefusedError(
             f"no workspace {name!r} (known: {workspaces or 'none'}): "
             f"add it with `lightfast workspace add {slug}`"
